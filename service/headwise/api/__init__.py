@@ -1,0 +1,1 @@
+"""The surfaces: thin translations between bytes and the gateway."""

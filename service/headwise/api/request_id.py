@@ -1,0 +1,15 @@
+"""The id that a request carries through answers and logs."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+HEADER = "x-request-id"
+
+_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+def request_id(given: str | None) -> str:
+    """The caller's own id if it is harmless to log, else a new one."""
+    return given if given and _PATTERN.fullmatch(given) else uuid.uuid4().hex

@@ -1,0 +1,109 @@
+"""The HTTP application: its routes, and what stands around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.types import ASGIApp
+
+from headwise import __version__
+from headwise.api.rest import documentation
+from headwise.api.rest.classify import Classify
+from headwise.api.rest.middleware import Envelope
+from headwise.api.rest.operations import Operations
+from headwise.api.rest.problems import problem
+from headwise.api.rest.tfs import TfsRoutes
+from headwise.errors import HeadwiseError
+from headwise.gateway import Gateway
+from headwise.repository.model_spec import ModelSpec
+from headwise.settings import Settings
+from headwise.telemetry.metrics import Metrics
+
+_VERSIONS = ("", "/versions/{version:int}", "/labels/{label}")
+"""The ways to name a version in a path; none means the newest admitted one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestSurface:
+    """The ASGI application, and the handlers whose state the server sets."""
+
+    app: ASGIApp
+    operations: Operations
+
+
+def create_app(gateway: Gateway, settings: Settings, metrics: Metrics) -> RestSurface:
+    """Wire the HTTP surface."""
+    timeout = settings.request_timeout
+    classify = Classify(gateway, timeout=timeout)
+    operations = Operations(gateway, metrics, required=settings.required_models, timeout=timeout)
+    tfs = TfsRoutes(gateway, classify, timeout, settings.tfs_nonfinite)
+
+    app = FastAPI(title="headwise", version=__version__, description=documentation.ABOUT, redoc_url=None)
+    app.include_router(_operations(operations))
+    app.include_router(_models(classify, operations, tfs))
+    app.router.routes.append(Mount("", app=tfs))
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        return problem(request, error)
+
+    app.add_exception_handler(HeadwiseError, refuse)
+    envelope = Envelope(
+        app,
+        metrics,
+        max_body_bytes=settings.max_body_bytes,
+        is_model=lambda name: name in gateway.repository.snapshot.models,
+    )
+    return RestSurface(envelope, operations)
+
+
+def _operations(operations: Operations) -> APIRouter:
+    router = APIRouter(tags=["operations"])
+    for path, handler in (
+        ("/livez", operations.livez),
+        ("/readyz", operations.readyz),
+        ("/metrics", operations.metrics),
+    ):
+        router.add_api_route(path, handler, response_class=Response, response_model=None)
+    return router
+
+
+def _models(classify: Classify, operations: Operations, tfs: TfsRoutes) -> APIRouter:
+    """The model paths; TensorFlow Serving's stand here for the documentation and go to its handler."""
+    router = APIRouter(tags=["models"])
+
+    async def call_classify(request: Request) -> Response:
+        return await classify(request, _spec(request))
+
+    async def call_head(request: Request) -> Response:
+        return await operations.head(request, _spec(request))
+
+    router.add_api_route("/v1/models", operations.models, response_model=None, summary="All models")
+    for version in _VERSIONS:
+        path = f"/v1/models/{{model}}{version}"
+        documented = version == ""
+        for route, handler, method, extra in (
+            (f"{path}:classify", call_classify, "POST", documentation.CLASSIFY),
+            (f"{path}/head", call_head, "GET", documentation.HEAD),
+            (f"{path}:predict", tfs.answer, "POST", documentation.PREDICT),
+            (f"{path}/metadata", tfs.answer, "GET", documentation.METADATA),
+            (path, tfs.answer, "GET", documentation.STATUS),
+        ):
+            router.add_api_route(
+                route,
+                handler,
+                methods=[method],
+                response_class=Response,
+                response_model=None,
+                include_in_schema=documented,
+                summary=extra["summary"],
+                openapi_extra=extra,
+            )
+    return router
+
+
+def _spec(request: Request) -> ModelSpec:
+    parts = request.path_params
+    return ModelSpec(parts["model"], parts.get("version"), parts.get("label"))

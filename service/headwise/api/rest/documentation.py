@@ -1,0 +1,65 @@
+"""What /docs says of calls whose bodies are read by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headwise.api.rest.schemas import ClassifyBody
+
+ABOUT = (
+    "The gateway that knows what a classifier's last layer means: it reads each model version's head card "
+    "and turns logits, sigmoid probabilities and softmax vectors into calibrated class probabilities and labels."
+)
+
+
+def _json(schema: dict[str, Any], example: object) -> dict[str, Any]:
+    return {"application/json": {"schema": schema, "example": example}}
+
+
+_MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
+_ROWS = {"instances": [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]}
+_PROBLEM = {
+    "description": "A problem document (RFC 9457) with a stable `code`",
+    "content": {"application/problem+json": {"schema": {"type": "object"}}},
+}
+
+CLASSIFY: dict[str, Any] = {
+    "summary": "Labels and calibrated probabilities",
+    "parameters": [_MODEL],
+    "requestBody": {
+        "required": True,
+        "content": _json(ClassifyBody.model_json_schema(ref_template="#/$defs/{model}"), _ROWS),
+    },
+    "responses": {
+        "200": {
+            "description": "One answer a row, by the card of the version that answered",
+            "content": _json(
+                {"type": "object"},
+                {
+                    "request_id": "0b6f…",
+                    "model": {"name": "tumor", "version": 3},
+                    "heads": {"output_0": {"task": "binary", "labels": ["benign", "malignant"]}},
+                    "predictions": [
+                        {"label": "malignant", "index": 1, "probability": 0.97, "probabilities": [0.03, 0.97]}
+                    ],
+                },
+            ),
+        },
+        "default": _PROBLEM,
+    },
+}
+HEAD: dict[str, Any] = {
+    "summary": "The head card",
+    "parameters": [_MODEL],
+    "responses": {"default": _PROBLEM},
+}
+PREDICT: dict[str, Any] = {
+    "summary": "Raw numbers, as TensorFlow Serving answers",
+    "parameters": [_MODEL],
+    "requestBody": {"required": True, "content": _json({"type": "object"}, _ROWS)},
+}
+METADATA: dict[str, Any] = {"summary": "Signatures, as TensorFlow Serving answers", "parameters": [_MODEL]}
+STATUS: dict[str, Any] = {
+    "summary": "States of the versions, as TensorFlow Serving answers",
+    "parameters": [_MODEL],
+}

@@ -1,0 +1,166 @@
+"""A headwise :classify body as arrays: row form (`instances`) or column form (`inputs`), by the signature."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headwise.errors import InvalidRequestError, InvalidTensorError, UnsupportedError
+from headwise.preflight import Arrays, check_names
+from headwise.savedmodel import Signature, TensorSpec
+from headwise.savedmodel.signature import NUMPY_DTYPES
+
+_EXPECTED = {
+    "f": "numbers",
+    "i": "whole numbers",
+    "u": "whole numbers from 0",
+    "b": "true or false",
+    "O": "texts",
+}
+_ACCEPTED = {"f": (int, float), "i": (int,), "u": (int,), "b": (bool,), "O": (str, dict)}
+_KINDS = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}
+
+
+def read_inputs(document: Mapping[str, Any], signature: Signature) -> Arrays:
+    """The arrays of a parsed body that holds either `instances` or `inputs`.
+
+    Raises: InvalidRequestError, InvalidTensorError naming the place in the body.
+    """
+    if "inputs" in document:
+        columns, places = _from_columns(document["inputs"], signature)
+    else:
+        columns, places = _from_rows(document["instances"], signature)
+    check_names(columns, signature)
+    return {name: _array(value, places[name], signature.inputs[name]) for name, value in columns.items()}
+
+
+def _from_columns(inputs: Any, signature: Signature) -> tuple[dict[str, Any], dict[str, str]]:
+    if isinstance(inputs, dict) and not _is_b64(inputs):
+        return inputs, {name: f"inputs.{name}" for name in inputs}
+    name = _only_input(signature, 'inputs must be an object: {"NAME": [...], ...}')
+    return {name: inputs}, {name: "inputs"}
+
+
+def _from_rows(instances: Any, signature: Signature) -> tuple[dict[str, Any], dict[str, str]]:
+    if not isinstance(instances, list) or not instances:
+        raise InvalidRequestError("instances must be a list with at least one row")
+    if not isinstance(instances[0], dict) or _is_b64(instances[0]):
+        name = _only_input(signature, 'each row must be an object: {"NAME": ..., ...}')
+        return {name: instances}, {name: "instances"}
+    names = instances[0].keys()
+    for number, row in enumerate(instances):
+        if not isinstance(row, dict) or row.keys() != names:
+            raise InvalidTensorError(f"instances[{number}] must be an object with the keys {', '.join(names)}")
+    return {name: [row[name] for row in instances] for name in names}, {n: f"instances[…].{n}" for n in names}
+
+
+def _only_input(signature: Signature, otherwise: str) -> str:
+    if len(signature.inputs) != 1:
+        raise InvalidTensorError(f"the model has the inputs {', '.join(map(repr, signature.inputs))}: {otherwise}")
+    return next(iter(signature.inputs))
+
+
+def _array(value: Any, place: str, spec: TensorSpec) -> NDArray[Any]:
+    """A nested list as an array of the input's dtype."""
+    dtype = NUMPY_DTYPES.get(spec.dtype)
+    if dtype is None or dtype.kind == "c" or spec.dtype == "bfloat16":
+        raise UnsupportedError(f"{place}: the model takes {spec.dtype}, which JSON cannot carry")
+    shape = _shape(value)
+    if dtype.kind == "O":
+        return _texts(value, place, shape)
+    try:
+        array = np.array(value)
+    except (ValueError, OverflowError):
+        array = np.array(None)
+    if array.shape != shape or (array.dtype.kind not in _KINDS[dtype.kind] and array.size):
+        raise InvalidTensorError(_complaint(value, place, dtype.kind, shape))
+    if dtype.kind in "iu" and array.size:
+        limits = np.iinfo(dtype.name)
+        if array.min() < limits.min or array.max() > limits.max:
+            raise InvalidTensorError(f"{place} holds {array.min()} to {array.max()}: {spec.dtype} cannot")
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """The shape that the first elements suggest."""
+    sizes = []
+    while isinstance(value, list):
+        sizes.append(len(value))
+        value = value[0] if value else None
+    return tuple(sizes)
+
+
+def _texts(value: Any, place: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    flat: list[bytes] = []
+
+    def visit(element: Any, at: str, depth: int) -> None:
+        if depth < len(shape) and isinstance(element, list) and len(element) == shape[depth]:
+            for number, child in enumerate(element):
+                visit(child, f"{at}[{number}]", depth + 1)
+        elif depth == len(shape) and isinstance(element, str):
+            flat.append(element.encode("utf-8"))
+        elif depth == len(shape) and isinstance(element, dict) and _is_b64(element):
+            flat.append(_decoded(element["b64"], at))
+        else:
+            raise InvalidTensorError(_complaint(value, place, "O", shape))
+
+    visit(value, place, 0)
+    array = np.empty(len(flat), dtype=object)
+    array[:] = flat
+    return array.reshape(shape)
+
+
+def _decoded(text: Any, place: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise InvalidTensorError(f"{place}.b64 is no base64 text") from None
+
+
+def _is_b64(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"b64"}
+
+
+def _complaint(value: Any, place: str, kind: str, shape: tuple[int, ...]) -> str:
+    """What is wrong with a nested list that is no array, and where: the first element that differs."""
+    stack = [(value, place, 0)]
+    while stack:
+        element, at, depth = stack.pop()
+        if depth == len(shape):
+            if isinstance(element, list) or not _acceptable(element, kind):
+                return f"{at} is {_described(element)}: {_EXPECTED[kind]} are expected"
+        elif not isinstance(element, list):
+            return f"{at} is {_described(element)}: a list of {shape[depth]} is expected, as in the first row"
+        elif len(element) != shape[depth]:
+            return f"{at} has {len(element)} elements: {shape[depth]} are expected, as in the first row"
+        else:
+            stack.extend((child, f"{at}[{n}]", depth + 1) for n, child in reversed(list(enumerate(element))))
+    return f"{place} cannot be read as {_EXPECTED[kind]}"
+
+
+def _acceptable(element: Any, kind: str) -> bool:
+    if isinstance(element, bool):
+        return kind == "b"
+    return isinstance(element, _ACCEPTED[kind]) and (kind != "O" or isinstance(element, str) or _is_b64(element))
+
+
+def _described(element: Any) -> str:
+    match element:
+        case None:
+            return "null"
+        case bool():
+            return "true" if element else "false"
+        case str():
+            return f"the text {element[:40]!r}"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return f"the number {element}"

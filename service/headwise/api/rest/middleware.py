@@ -1,0 +1,116 @@
+"""Around every HTTP request: its id, its body within limits, its metric, its log line, the last resort."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from headwise.api.request_id import HEADER, request_id
+from headwise.api.rest.problems import problem
+from headwise.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaError
+from headwise.telemetry.metrics import OTHER, Metrics
+
+_log = structlog.get_logger(__name__)
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class Envelope:
+    """ASGI middleware; handlers find the id in scope["headwise.request_id"], and leave verb and model there."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, max_body_bytes: int, is_model: Callable[[str], bool]) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._max_body_bytes = max_body_bytes
+        self._is_model = is_model
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        scope["headwise.request_id"] = identity = request_id(headers.get(HEADER))
+        body = _Body(receive, headers, self._max_body_bytes)
+        started, status = time.perf_counter(), 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = identity
+            await send(message)
+
+        try:
+            await self._app(scope, body, send_with_id)
+        except Exception as error:  # noqa: BLE001  # the boundary: nothing may reach the server
+            _log.exception("internal error", request_id=identity, path=scope["path"])
+            await problem(Request(scope), error)(scope, receive, send_with_id)
+        finally:
+            self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        verb, model = scope.get("headwise.verb", OTHER), scope.get("headwise.model", "")
+        self._metrics.observe(
+            surface="http",
+            verb=verb,
+            model=model if not model or self._is_model(model) else OTHER,
+            status=str(status),
+            seconds=seconds,
+        )
+        _log.info(
+            "request",
+            request_id=scope["headwise.request_id"],
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            milliseconds=round(seconds * 1000, 2),
+        )
+
+
+class _Body:
+    """A `receive` that gives the whole body at once, inflated and within its limit; refusals are raised."""
+
+    def __init__(self, receive: Receive, headers: Headers, limit: int) -> None:
+        self._receive = receive
+        self._headers = headers
+        self._limit = limit
+        self._done = False
+
+    async def __call__(self) -> Message:
+        if self._done:
+            return await self._receive()
+        encoding = self._headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("identity", "gzip", ""):
+            raise UnsupportedMediaError(f"Content-Encoding {encoding!r} is not read: send gzip or nothing")
+        declared = self._headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._limit:
+            raise self._too_large()
+        inflate = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
+        body = bytearray()
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                return message
+            chunk = message.get("body", b"")
+            try:
+                body += inflate.decompress(chunk, self._limit + 1 - len(body)) if inflate else chunk
+            except zlib.error as error:
+                raise InvalidRequestError(f"the body is declared gzip, but is not: {error}") from error
+            if len(body) > self._limit:
+                raise self._too_large()
+            more = message.get("more_body", False)
+        if inflate is not None and body and not inflate.eof:
+            raise InvalidRequestError("the gzip body ends early")
+        self._done = True
+        return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+    def _too_large(self) -> PayloadTooLargeError:
+        return PayloadTooLargeError(f"the body is larger than {self._limit} bytes: send fewer rows a request")

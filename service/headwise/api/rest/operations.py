@@ -1,0 +1,104 @@
+"""What operators ask: health, the list of models, head cards, metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from headwise.api.rest.problems import problem
+from headwise.errors import HeadConfigError, HeadNotFoundError
+from headwise.gateway import Gateway
+from headwise.repository.model_repository import Model, Version
+from headwise.repository.model_spec import ModelSpec
+from headwise.telemetry.metrics import CONTENT_TYPE, Metrics
+
+
+class Operations:
+    """Handlers that read the repository's snapshot; none of them calls the model server but for a label."""
+
+    def __init__(self, gateway: Gateway, metrics: Metrics, *, required: frozenset[str], timeout: float) -> None:
+        self._gateway = gateway
+        self._metrics = metrics
+        self._required = required
+        self._timeout = timeout
+        self.draining = False
+
+    def livez(self) -> Response:
+        """The process answers."""
+        return _json({"live": True})
+
+    def readyz(self) -> Response:
+        """200 when the model server answers, every model is settled and every required one is ready."""
+        snapshot = self._gateway.repository.snapshot
+        reason = "draining" if self.draining else snapshot.unready(self._required)
+        models = {name: _readiness(model) for name, model in snapshot.models.items()}
+        return _json({"ready": reason is None, "reason": reason, "models": models}, 200 if reason is None else 503)
+
+    def metrics(self) -> Response:
+        """Prometheus's text format."""
+        return Response(self._metrics.render(), media_type=CONTENT_TYPE)
+
+    def models(self) -> Response:
+        """Every model with its versions, their states and heads."""
+        snapshot = self._gateway.repository.snapshot
+        return _json(
+            {
+                "models": [
+                    {
+                        "name": name,
+                        "versions": [_version(version) for version in model.versions],
+                        "labels": dict(model.labels),
+                    }
+                    for name, model in snapshot.models.items()
+                ]
+            }
+        )
+
+    async def head(self, request: Request, spec: ModelSpec) -> Response:
+        """The card as it stands in its file; the digest is its ETag."""
+        model = await self._gateway.resolve(spec, timeout=self._timeout)
+        if model.refusal is not None:
+            return problem(request, HeadConfigError(str(model.refusal)))
+        if model.card is None:
+            return problem(request, HeadNotFoundError(f"{model.name} version {model.version} has no head card"))
+        headers = {"ETag": f'"{model.card.digest}"', "X-Model-Version": str(model.version)}
+        return Response(model.card.document, headers=headers, media_type="application/json")
+
+
+def _json(document: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(document), status, media_type="application/json")
+
+
+def _readiness(model: Model) -> dict[str, Any]:
+    code, reason = model.problem or (None, None)
+    return {
+        "ready": model.ready,
+        "versions": [version.status.version for version in model.versions if version.admitted],
+        "reason": reason,
+        "code": code,
+    }
+
+
+def _version(version: Version) -> dict[str, Any]:
+    code, reason = version.problem or (None, None)
+    card = version.model.card if version.model else None
+    heads = {
+        (output if signature == "serving_default" else f"{signature}.{output}"): {
+            "task": head.task,
+            "activation": head.activation,
+            "labels": head.labels,
+        }
+        for signature, described in (card.card.signatures.items() if card else ())
+        for output, head in described.heads.items()
+    }
+    return {
+        "version": version.status.version,
+        "state": version.status.state.name,
+        "ready": version.admitted,
+        "reason": reason,
+        "code": code,
+        "heads": heads,
+    }

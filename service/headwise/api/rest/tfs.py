@@ -1,0 +1,125 @@
+"""TensorFlow Serving's REST surface: a request to a call of the gateway, its result to TFS's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from headwise.api.rest import tfs_answer, tfs_request, tfs_response
+from headwise.api.rest.tfs_answer import Answer
+from headwise.api.rest.tfs_paths import Call, resolve
+from headwise.api.status import HTTP_OF_GRPC, RETRY_AFTER_SECONDS, status_of
+from headwise.backends.base import Arrays, RawPrediction
+from headwise.errors import BackendRejectedError, HeadwiseError, UnsupportedError
+from headwise.repository.model_spec import ModelSpec
+from headwise.savedmodel.signature import Signature
+from headwise.tfserving import model_service_pb2, prediction_service_pb2
+
+
+class RawModels(Protocol):
+    """Models by TFS's meaning of a ModelSpec: no version means the largest loaded one.
+
+    All calls raise HeadwiseErrors, and nothing else.
+    """
+
+    async def predict(self, spec: ModelSpec, inputs: Arrays, *, timeout: float) -> RawPrediction:
+        """Run one batch."""
+
+    async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
+        """The signatures of a loaded version, as the backend tells them."""
+
+    async def status(self, spec: ModelSpec, *, timeout: float) -> model_service_pb2.GetModelStatusResponse:
+        """The states of a model's versions."""
+
+    async def signatures(self, spec: ModelSpec, *, timeout: float) -> Mapping[str, Signature]:
+        """The signatures by name."""
+
+
+Classify = Callable[[Request, ModelSpec], Awaitable[Response]]
+"""headwise's own call; it answers bodies that are TFS's with `examples_answer`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TfsRoutes:
+    """An ASGI application for every path that headwise itself has nothing at.
+
+    nonfinite: refuse NaN and infinity in outputs, or print them bare as TFS does. timeout in seconds.
+    """
+
+    models: RawModels
+    classify: Classify
+    timeout: float
+    nonfinite: Literal["error", "bare"] = "error"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, whatever its method."""
+        response = await self.answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def answer(self, request: Request) -> Response:
+        """Answer one request."""
+        call = resolve(request.method, target(request.scope), request.headers.get("origin", ""))
+        if isinstance(call, Answer):
+            return to_response(call)
+        if call.verb == "classify":
+            return await self.classify(request, call.spec)
+        try:
+            return to_response(await self._answer(request, call))
+        except HeadwiseError as error:
+            return to_response(refusal(error))
+
+    async def _answer(self, request: Request, call: Call) -> Answer:
+        match call.verb:
+            case "status":
+                return tfs_answer.versions(await self.models.status(call.spec, timeout=self.timeout))
+            case "metadata":
+                return tfs_answer.metadata(await self.models.metadata(call.spec, timeout=self.timeout))
+            case "predict":
+                return await self._predict(await request.body(), call.spec)
+            case _:
+                return examples_answer(await request.body())
+
+    async def _predict(self, data: bytes, spec: ModelSpec) -> Answer:
+        body = tfs_request.read(data)
+        known = await self.models.signatures(spec, timeout=self.timeout)
+        inputs = tfs_request.inputs(body, tfs_request.signature(body, known).inputs)
+        named = ModelSpec(spec.name, spec.version, spec.label, body.signature_name)
+        prediction = await self.models.predict(named, inputs.arrays, timeout=self.timeout)
+        bare = self.nonfinite == "bare"
+        return Answer(200, tfs_response.predictions(prediction.outputs, row=inputs.row, bare=bare))
+
+
+def examples_answer(data: bytes) -> Answer:
+    """Answer a classify or regress call of TFS's, which carries tf.Examples."""
+    try:
+        tfs_request.check_examples(tfs_request.read(data))
+    except HeadwiseError as error:
+        return refusal(error)
+    return refusal(UnsupportedError("headwise does not read tf.Examples over HTTP yet: use :predict, or gRPC"))
+
+
+def refusal(error: HeadwiseError) -> Answer:
+    """An error in TFS's form; what the backend said keeps its own words and the status TFS gives it."""
+    if isinstance(error, BackendRejectedError):
+        return tfs_answer.error(HTTP_OF_GRPC.get(error.status, 500), error.detail)
+    status = status_of(error)
+    return tfs_answer.error(status.http, str(error), RETRY_AFTER_SECONDS if status.retry_after else None)
+
+
+def to_response(answer: Answer) -> Response:
+    """The answer for Starlette, without a charset that TFS does not send."""
+    headers = {"content-type": answer.media_type}
+    if answer.retry_after is not None:
+        headers["retry-after"] = str(answer.retry_after)
+    return Response(answer.body, answer.status, headers)
+
+
+def target(scope: Scope) -> str:
+    """Path and query string, undecoded."""
+    path, query = scope["raw_path"], scope["query_string"]
+    return (path + b"?" + query if query else path).decode("utf-8", "replace")  # type: ignore[no-any-return]

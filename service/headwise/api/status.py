@@ -1,0 +1,85 @@
+"""One table: which HTTP status and gRPC code each error answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from grpc import StatusCode
+
+from headwise import errors
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How an error looks on the wire. retry_after: the same call may succeed later, so say when."""
+
+    http: int
+    grpc: StatusCode
+    retry_after: bool = False
+
+
+INTERNAL = Status(500, StatusCode.INTERNAL)
+"""Anything that is not a HeadwiseError: fixed text, details only in the log."""
+
+_INVALID = Status(400, StatusCode.INVALID_ARGUMENT)
+_NOT_FOUND = Status(404, StatusCode.NOT_FOUND)
+_CONTRADICTION = Status(502, StatusCode.INTERNAL)
+
+STATUSES: Mapping[type[errors.HeadwiseError], Status] = {
+    errors.HeadwiseError: INTERNAL,
+    errors.InvalidRequestError: _INVALID,
+    errors.InvalidTensorError: _INVALID,
+    errors.PayloadTooLargeError: Status(413, StatusCode.RESOURCE_EXHAUSTED),
+    errors.UnsupportedMediaError: Status(415, StatusCode.INVALID_ARGUMENT),
+    errors.NotFoundError: _NOT_FOUND,
+    errors.ModelNotFoundError: _NOT_FOUND,
+    errors.VersionNotFoundError: _NOT_FOUND,
+    errors.HeadNotFoundError: _NOT_FOUND,
+    errors.ModelNotReadyError: Status(503, StatusCode.UNAVAILABLE, retry_after=True),
+    errors.HeadConfigError: Status(503, StatusCode.FAILED_PRECONDITION),
+    errors.UnsupportedError: Status(501, StatusCode.UNIMPLEMENTED),
+    errors.BackendError: _CONTRADICTION,
+    errors.BackendUnavailableError: Status(503, StatusCode.UNAVAILABLE, retry_after=True),
+    errors.BackendTimeoutError: Status(504, StatusCode.DEADLINE_EXCEEDED),
+    errors.BackendRejectedError: Status(502, StatusCode.FAILED_PRECONDITION),
+    errors.BackendProtocolError: _CONTRADICTION,
+    errors.HeadMismatchError: _CONTRADICTION,
+    errors.OutputMissingError: _CONTRADICTION,
+    errors.OutputShapeError: _CONTRADICTION,
+    errors.OutputRangeError: _CONTRADICTION,
+    errors.NonFiniteOutputError: _CONTRADICTION,
+    # Raised at start-up or while loading, where nobody waits for an answer.
+    errors.ConfigurationError: INTERNAL,
+    errors.InvalidSettingsError: INTERNAL,
+    errors.InvalidCardError: INTERNAL,
+    errors.UnsupportedHeadError: INTERNAL,
+}
+
+HTTP_OF_GRPC: Mapping[str, int] = {
+    "OK": 200,
+    "CANCELLED": 499,
+    "UNKNOWN": 500,
+    "INVALID_ARGUMENT": 400,
+    "DEADLINE_EXCEEDED": 504,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "PERMISSION_DENIED": 403,
+    "RESOURCE_EXHAUSTED": 429,
+    "FAILED_PRECONDITION": 400,
+    "ABORTED": 409,
+    "OUT_OF_RANGE": 400,
+    "UNIMPLEMENTED": 501,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "DATA_LOSS": 500,
+    "UNAUTHENTICATED": 401,
+}
+"""TensorFlow Serving's own map, for its own calls: gRPC status name to HTTP status."""
+
+RETRY_AFTER_SECONDS = 1
+
+
+def status_of(error: BaseException) -> Status:
+    """The status of an error: its own, else that of the nearest class above it."""
+    return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), INTERNAL)

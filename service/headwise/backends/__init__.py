@@ -1,0 +1,1 @@
+"""What runs the models: TensorFlow Serving over gRPC, or functions in memory."""

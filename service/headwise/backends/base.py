@@ -1,0 +1,46 @@
+"""What the gateway needs of a model server. Every backend passes the same contract tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headwise.repository.model_spec import ModelSpec
+from headwise.tfserving import model_service_pb2, prediction_service_pb2
+
+Arrays = Mapping[str, NDArray[np.generic[Any]]]
+"""Named tensors; strings are object arrays of bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawPrediction:
+    """Outputs (batch, ...) by name, and the version that computed them."""
+
+    version: int
+    outputs: Arrays
+
+
+class Backend(Protocol):
+    """Runs models. All calls raise BackendError and its subclasses, and nothing else.
+
+    `timeout` is in seconds. A refusal by the model server is a BackendRejectedError that carries its gRPC
+    status and text untouched.
+    """
+
+    async def predict(
+        self, spec: ModelSpec, inputs: Arrays, *, timeout: float, outputs: tuple[str, ...] = ()
+    ) -> RawPrediction:
+        """Run one batch. `outputs` names the outputs that are wanted; none means all."""
+
+    async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
+        """The signatures of a loaded version."""
+
+    async def status(self, spec: ModelSpec, *, timeout: float) -> model_service_pb2.GetModelStatusResponse:
+        """The states of a model's versions."""
+
+    async def close(self) -> None:
+        """Let go of connections."""

@@ -1,0 +1,81 @@
+"""A backend without a model server, for tests of applications that embed headwise: functions as models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from headwise.backends.base import Arrays, RawPrediction
+from headwise.errors import BackendRejectedError
+from headwise.repository.model_spec import ModelSpec, VersionState
+from headwise.tfserving import model_service_pb2, prediction_service_pb2, saved_model_pb2
+
+SIGNATURE_DEF_TYPE = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
+
+
+@dataclass(frozen=True)
+class InMemoryModel:
+    """One version: its SignatureDefs, and a function from input arrays to output arrays."""
+
+    signatures: Mapping[str, saved_model_pb2.SignatureDef]
+    run: Callable[[Arrays], Arrays]
+
+
+@dataclass
+class InMemoryBackend:
+    """Models by name and version; `models` may be changed while it runs. Refuses in TFS's words."""
+
+    models: dict[str, dict[int, InMemoryModel]]
+    labels: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    async def predict(
+        self, spec: ModelSpec, inputs: Arrays, *, timeout: float, outputs: tuple[str, ...] = ()
+    ) -> RawPrediction:
+        """Call the version's function; `timeout` does not apply to it."""
+        version, model = self._find(spec)
+        if spec.signature_name not in model.signatures:
+            raise BackendRejectedError(
+                "FAILED_PRECONDITION", f'Serving signature key "{spec.signature_name}" not found.'
+            )
+        answer = model.run(inputs)
+        return RawPrediction(version, {name: answer[name] for name in outputs or answer})
+
+    async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
+        """The version's SignatureDefs."""
+        version, model = self._find(spec)
+        signatures = prediction_service_pb2.SignatureDefMap(signature_def=model.signatures)
+        packed = prediction_service_pb2.PackedMessage(type_url=SIGNATURE_DEF_TYPE, value=signatures.SerializeToString())
+        answer = prediction_service_pb2.GetModelMetadataResponse(metadata={"signature_def": packed})
+        answer.model_spec.name = spec.name
+        answer.model_spec.version.value = version
+        return answer
+
+    async def status(self, spec: ModelSpec, *, timeout: float) -> model_service_pb2.GetModelStatusResponse:
+        """Every version is AVAILABLE."""
+        versions = sorted(self.models.get(spec.name, ()), reverse=True)
+        if spec.version is not None:
+            versions = [version for version in versions if version == spec.version]
+        if not versions:
+            what = f"version {spec.version}" if spec.version is not None else "any versions"
+            raise BackendRejectedError("NOT_FOUND", f"Could not find {what} of model {spec.name}")
+        answer = model_service_pb2.GetModelStatusResponse()
+        for version in versions:
+            answer.model_version_status.add(version=version, state=VersionState.AVAILABLE.value)
+        return answer
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _find(self, spec: ModelSpec) -> tuple[int, InMemoryModel]:
+        version = spec.version
+        if spec.label is not None:
+            version = self.labels.get(spec.name, {}).get(spec.label)
+            if version is None:
+                raise BackendRejectedError("INVALID_ARGUMENT", f"Unrecognized servable version label: {spec.label}")
+        versions = self.models.get(spec.name, {})
+        if version is None and versions:
+            version = max(versions)
+        if version is None or version not in versions:
+            wanted = f"Latest({spec.name})" if version is None else f"Specific({spec.name}, {version})"
+            raise BackendRejectedError("NOT_FOUND", f"Servable not found for request: {wanted}")
+        return version, versions[version]

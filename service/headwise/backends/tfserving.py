@@ -1,0 +1,114 @@
+"""TensorFlow Serving, or the embedded model server, over gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Protocol, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from headwise.backends import tensors
+from headwise.backends.base import Arrays, RawPrediction
+from headwise.errors import (
+    BackendProtocolError,
+    BackendRejectedError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+)
+from headwise.repository.model_spec import ModelSpec
+from headwise.tfserving import model_service_pb2, prediction_service_pb2
+
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # gRPC's own cap is two minutes: a model server that comes back must be found sooner.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+)
+
+_Answer = TypeVar("_Answer", bound=Message)
+
+
+class _Call(Protocol):
+    def __call__(self, request: bytes, *, timeout: float) -> Awaitable[bytes]: ...
+
+
+class TFServingBackend:
+    """A model server behind one gRPC channel; `target` is HOST:PORT, dns:///NAME:PORT or unix:PATH.
+
+    Create it inside the event loop that uses it.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self._predict = self._unary("PredictionService/Predict")
+        self._metadata = self._unary("PredictionService/GetModelMetadata")
+        self._status = self._unary("ModelService/GetModelStatus")
+
+    async def predict(
+        self, spec: ModelSpec, inputs: Arrays, *, timeout: float, outputs: tuple[str, ...] = ()
+    ) -> RawPrediction:
+        """Run one batch; see `Backend`."""
+        request = prediction_service_pb2.PredictRequest(
+            model_spec=_spec(spec),
+            inputs={name: tensors.to_proto(array) for name, array in inputs.items()},
+            output_filter=outputs,
+        )
+        answer = await self._call(self._predict, request, prediction_service_pb2.PredictResponse, timeout=timeout)
+        if not answer.model_spec.HasField("version"):
+            raise BackendProtocolError("the model server did not say which version answered")
+        return RawPrediction(
+            answer.model_spec.version.value,
+            {name: tensors.from_proto(proto) for name, proto in answer.outputs.items()},
+        )
+
+    async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
+        """The signatures of a loaded version; see `Backend`."""
+        request = prediction_service_pb2.GetModelMetadataRequest(
+            model_spec=_spec(spec), metadata_field=["signature_def"]
+        )
+        request.model_spec.ClearField("signature_name")
+        answer = prediction_service_pb2.GetModelMetadataResponse
+        return await self._call(self._metadata, request, answer, timeout=timeout)
+
+    async def status(self, spec: ModelSpec, *, timeout: float) -> model_service_pb2.GetModelStatusResponse:
+        """The states of a model's versions; see `Backend`."""
+        request = model_service_pb2.GetModelStatusRequest(model_spec=_spec(spec))
+        answer = model_service_pb2.GetModelStatusResponse
+        return await self._call(self._status, request, answer, timeout=timeout)
+
+    async def close(self) -> None:
+        """Close the channel; calls in flight are cancelled."""
+        await self._channel.close()
+
+    def _unary(self, method: str) -> _Call:
+        call: _Call = self._channel.unary_unary(f"/tensorflow.serving.{method}")
+        return call
+
+    async def _call(self, call: _Call, request: Message, answer: type[_Answer], *, timeout: float) -> _Answer:
+        try:
+            read: _Answer = answer.FromString(await call(request.SerializeToString(), timeout=timeout))
+            return read
+        except grpc.aio.AioRpcError as error:
+            raise self._translated(error, timeout) from error
+        except DecodeError as error:
+            raise BackendProtocolError(f"the model server's answer is no {answer.__name__}: {error}") from error
+
+    def _translated(self, error: grpc.aio.AioRpcError, timeout: float) -> Exception:
+        status, detail = error.code(), error.details() or ""
+        if status is grpc.StatusCode.UNAVAILABLE:
+            return BackendUnavailableError(f"the model server at {self.target} is not available: {detail}")
+        if status is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return BackendTimeoutError(f"the model server did not answer within {timeout:g} s")
+        return BackendRejectedError(status.name, detail)
+
+
+def _spec(spec: ModelSpec) -> prediction_service_pb2.ModelSpec:
+    proto = prediction_service_pb2.ModelSpec(name=spec.name, signature_name=spec.signature_name)
+    if spec.version is not None:
+        proto.version.value = spec.version
+    elif spec.label is not None:
+        proto.version_label = spec.label
+    return proto

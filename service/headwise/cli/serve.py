@@ -1,0 +1,34 @@
+"""headwise serve"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    models: Annotated[Path | None, typer.Option(help="The model repository: NAME/VERSION/ folders. [models]")] = None,
+    model_config_file: Annotated[
+        Path | None, typer.Option(help="TensorFlow Serving's model config file, instead of a folder.")
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="[embedded], or a TensorFlow Serving: HOST:PORT, dns:///NAME:PORT or unix:PATH."),
+    ] = None,
+    http: Annotated[str | None, typer.Option(help="Where HTTP listens. [127.0.0.1:8080]")] = None,
+    grpc: Annotated[str | None, typer.Option(help="Where gRPC listens. [127.0.0.1:8081]")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file with any setting.")] = None,
+) -> None:
+    """Serve calibrated probabilities and labels over HTTP and gRPC, until Ctrl-C.
+
+    Every setting can also stand in the TOML file, or in the environment as HEADWISE_NAME.
+    """
+    from headwise import server
+    from headwise.settings import Settings
+
+    settings = Settings.load(
+        config, models=models, model_config_file=model_config_file, backend=backend, http=http, grpc=grpc
+    )
+    server.run(settings)

@@ -1,0 +1,231 @@
+"""The one implementation behind every surface: resolve -> pre-flight -> backend -> heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from numpy.typing import NDArray
+
+from headwise.backends.base import Arrays, Backend, RawPrediction
+from headwise.errors import (
+    BackendProtocolError,
+    BackendRejectedError,
+    HeadMismatchError,
+    HeadwiseError,
+    InvalidRequestError,
+    ModelNotReadyError,
+    OutputMissingError,
+    OutputShapeError,
+    VersionNotFoundError,
+)
+from headwise.heads import Head, Options, Prediction
+from headwise.preflight import check_inputs
+from headwise.repository.model_repository import Model, ModelRepository
+from headwise.repository.model_spec import ModelSpec
+from headwise.repository.served_model import ServedModel
+from headwise.savedmodel import Signature
+from headwise.tfserving import model_service_pb2, prediction_service_pb2
+
+_log = structlog.get_logger(__name__)
+
+ReadInputs = Callable[[Signature], Arrays]
+"""Turns a request's body into arrays (batch, ...) by the signature of the version that will be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOptions:
+    """threshold: a cut or name for the only head, or one by head name. top_k: for each head with classes."""
+
+    threshold: float | str | Mapping[str, float | str] | None = None
+    top_k: int | None = None
+
+    def by_head(self, heads: Mapping[str, Head]) -> dict[str, Options]:
+        """The options of each head, checked against it.
+
+        Raises: InvalidRequestError.
+        """
+        cuts = self.threshold
+        if cuts is None:
+            cuts = {}
+        elif not isinstance(cuts, Mapping):
+            if len(heads) != 1:
+                raise InvalidRequestError(
+                    f"the model has the heads {', '.join(map(repr, heads))}: give threshold by head name"
+                )
+            cuts = dict.fromkeys(heads, cuts)
+        if unknown := sorted(set(cuts) - set(heads)):
+            raise InvalidRequestError(
+                f"threshold names the head {unknown[0]!r}; the heads are {', '.join(map(repr, heads))}"
+            )
+        several = len(heads) > 1
+        options = {
+            name: Options(cuts.get(name), None if several and head.task == "regression" else self.top_k)
+            for name, head in heads.items()
+        }
+        for name, head in heads.items():
+            head.resolve(options[name])
+        return options
+
+
+@dataclass(frozen=True, slots=True)
+class HeadAnswer:
+    """A head, what it answers, and the model's own output (batch, ...) behind it."""
+
+    head: Head
+    prediction: Prediction
+    raw: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """The answers of one batch by head name, and the version whose output and card they are."""
+
+    model: ServedModel
+    heads: Mapping[str, HeadAnswer]
+
+
+class Gateway:
+    """Answers for models of the repository through the backend."""
+
+    def __init__(self, backend: Backend, repository: ModelRepository) -> None:
+        self._backend = backend
+        self._warned: set[tuple[str, int, str]] = set()
+        self.repository = repository
+
+    async def classify(
+        self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, *, timeout: float
+    ) -> Classification:
+        """Calibrated probabilities and labels, by the card of the version that answered.
+
+        Raises: every HeadwiseError that a request can meet.
+        """
+        try:
+            return await self._classify(spec, read, options, timeout)
+        except BackendRejectedError as error:
+            if error.status != "NOT_FOUND":
+                raise
+        # The version was unloaded between the look and the call: look again, and try once more.
+        await self.repository.refresh()
+        try:
+            return await self._classify(spec, read, options, timeout)
+        except BackendRejectedError as error:
+            if error.status != "NOT_FOUND":
+                raise
+            raise VersionNotFoundError(f"the model server has not loaded {spec}: {error.detail}") from error
+
+    async def predict(self, spec: ModelSpec, inputs: Arrays, *, timeout: float) -> RawPrediction:
+        """The model's own numbers, from whichever version the model server chooses."""
+        return await self._backend.predict(spec, inputs, timeout=timeout)
+
+    async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
+        """What the model server says of a version's signatures."""
+        return await self._backend.metadata(spec, timeout=timeout)
+
+    async def status(self, spec: ModelSpec, *, timeout: float) -> model_service_pb2.GetModelStatusResponse:
+        """What the model server says of a model's versions."""
+        return await self._backend.status(spec, timeout=timeout)
+
+    async def signatures(self, spec: ModelSpec, *, timeout: float) -> Mapping[str, Signature]:
+        """The signatures of the version that `predict` reaches; asked of the model server where not known."""
+        if spec.label is None:
+            model = self.repository.snapshot.models.get(spec.name)
+            for version in model.versions if model else ():
+                wanted = version.available if spec.version is None else version.status.version == spec.version
+                if wanted and version.available and version.model is not None and version.model.signatures:
+                    return version.model.signatures
+        answer = await self._backend.metadata(spec, timeout=timeout)
+        packed = answer.metadata["signature_def"].value
+        protos = prediction_service_pb2.SignatureDefMap.FromString(packed).signature_def
+        return {name: Signature.from_proto(proto) for name, proto in protos.items()}
+
+    async def _classify(
+        self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, timeout: float
+    ) -> Classification:
+        asked = await self.resolve(spec, timeout=timeout)
+        signature, heads = asked.signature(spec.signature_name), asked.heads(spec.signature_name)
+        by_head = options.by_head(heads)
+        inputs = read(signature)
+        check_inputs(inputs, signature)
+        target = ModelSpec(spec.name, asked.version, signature_name=spec.signature_name)
+        raw = await self._backend.predict(target, inputs, timeout=timeout, outputs=tuple(heads))
+        if raw.version != asked.version:
+            raise BackendProtocolError(f"version {asked.version} was asked, version {raw.version} answered")
+        batch = next(array.shape[0] for array in inputs.values() if array.ndim)
+        return Classification(
+            asked,
+            {name: self._answer(asked, name, head, raw, batch, by_head[name]) for name, head in heads.items()},
+        )
+
+    async def resolve(self, spec: ModelSpec, *, timeout: float) -> ServedModel:
+        """The version that a head-aware call asks: the named one, or the newest admitted one.
+
+        Raises: NotFoundError and ModelNotReadyError, and their subclasses.
+        """
+        model = self.repository.find(spec.name)
+        if spec.label is not None:
+            number = await self._labelled(spec, timeout)
+        elif spec.version is not None:
+            number = spec.version
+        elif (admitted := model.newest_admitted) is not None:
+            number = admitted.status.version
+        else:
+            raise _nothing_admitted(model, spec.signature_name)
+        served = self.repository.served(spec.name, number)
+        if served is None:
+            known = ", ".join(str(version.status.version) for version in model.versions) or "none"
+            raise VersionNotFoundError(f"model {spec.name} has no version {number}; its versions are {known}")
+        return served
+
+    async def _labelled(self, spec: ModelSpec, timeout: float) -> int:
+        """Labels live in the model server's configuration, so it is asked."""
+        try:
+            answer = await self._backend.metadata(spec, timeout=timeout)
+        except BackendRejectedError as error:
+            if error.status in ("INVALID_ARGUMENT", "NOT_FOUND"):
+                raise VersionNotFoundError(f"model {spec.name} has no label {spec.label!r}: {error.detail}") from error
+            raise
+        version: int = answer.model_spec.version.value
+        return version
+
+    def _answer(
+        self, model: ServedModel, name: str, head: Head, raw: RawPrediction, batch: int, options: Options
+    ) -> HeadAnswer:
+        where = f"output {name!r} of model {model.name} version {model.version}"
+        if name not in raw.outputs:
+            raise OutputMissingError(f"{where} did not come; these came: {', '.join(raw.outputs) or 'none'}")
+        output = raw.outputs[name]
+        if output.ndim == 0 or output.shape[0] != batch:
+            raise OutputShapeError(f"{where} has the shape {output.shape} for {batch} rows")
+        try:
+            prediction = head.answer(output, options)
+        except HeadMismatchError as error:
+            raise type(error)(f"{where}: {error}") from error
+        self._warn_once(model, name, prediction)
+        return HeadAnswer(head, prediction, output)
+
+    def _warn_once(self, model: ServedModel, name: str, prediction: Prediction) -> None:
+        key = (model.name, model.version, name)
+        if prediction.observations.row_sum_error and key not in self._warned:
+            self._warned.add(key)
+            _log.warning(
+                "rows of probabilities miss 1",
+                model=model.name,
+                version=model.version,
+                head=name,
+                by=prediction.observations.row_sum_error,
+            )
+
+
+def _nothing_admitted(model: Model, signature_name: str) -> HeadwiseError:
+    """Why no version answers: a refused card, no card at all, or nothing loaded yet."""
+    for version in model.versions:
+        if version.model is not None and (version.available or version.model.refusal is not None):
+            try:
+                version.model.signature(signature_name)
+            except HeadwiseError as error:
+                return error
+    reason = model.problem[1] if model.problem else "it is loading"
+    return ModelNotReadyError(f"model {model.name} is not ready: {reason}")

@@ -1,0 +1,45 @@
+"""What a head answers for a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headwise.heads.contract import Observations
+from headwise.heads.decisions import Applied
+from headwise.heads.links import Float64
+from headwise.heads.spec import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Answers for outputs of shape (batch, *positions, units); fields that a task does not have are None.
+
+    probabilities: (batch, *positions, classes) float64; binary has two columns, multilabel one a label.
+    indices: (batch, *positions) int64, the answered class of binary, multiclass and ordinal heads.
+    decisions: (batch, *positions, labels) bool, the labels of a multilabel head that are on.
+    values: (batch, *positions, units) float64, regression.
+    margins: (batch, *positions) float64, a tanh head without calibrator.
+    top: (batch, *positions, k) int64, the k most probable classes, most probable first.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    applied: Applied
+    observations: Observations
+    probabilities: Float64 | None = None
+    indices: NDArray[np.int64] | None = None
+    decisions: NDArray[np.bool_] | None = None
+    values: Float64 | None = None
+    margins: Float64 | None = None
+    top: NDArray[np.int64] | None = None
+
+    @property
+    def labels(self) -> NDArray[np.str_] | tuple[tuple[str, ...], ...] | None:
+        """The answered labels (batch, *positions) of str; multilabel: for each row those that are on."""
+        if self.decisions is not None:
+            rows = self.decisions.reshape(-1, len(self.classes))
+            return tuple(tuple(self.classes[i] for i in np.flatnonzero(row)) for row in rows)
+        return None if self.indices is None else np.asarray(self.classes)[self.indices]

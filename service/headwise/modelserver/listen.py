@@ -1,0 +1,60 @@
+"""The addresses that the server listens on: `HOST:PORT`, where port 0 is any free one, and `unix:PATH`."""
+
+import socket
+from pathlib import Path
+
+import grpc
+
+from headwise.errors import ConfigurationError
+
+_UNIX = "unix:"
+_LONGEST_UNIX_PATH = 107
+
+
+def listen(server: grpc.Server, address: str) -> str:
+    """Bind the address and return it with the port that was chosen.
+
+    Raises ConfigurationError if that fails.
+    """
+    if address.startswith(_UNIX):
+        _clear_stale_socket(Path(address.removeprefix(_UNIX)))
+        _bind(server, address)
+        return address
+    host, separator, port = address.rpartition(":")
+    if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ConfigurationError(f"--listen {address}: expected HOST:PORT or unix:PATH")
+    return f"{host}:{_bind(server, address)}"
+
+
+def remove_socket(address: str) -> None:
+    """Remove the file of a Unix socket that is no longer listened on."""
+    if address.startswith(_UNIX):
+        Path(address.removeprefix(_UNIX)).unlink(missing_ok=True)
+
+
+def _bind(server: grpc.Server, address: str) -> int:
+    try:
+        return int(server.add_insecure_port(address))
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"--listen {address}: cannot listen there; it is in use, unknown or not permitted"
+        ) from error
+
+
+def _clear_stale_socket(path: Path) -> None:
+    """Remove the socket that a server left behind; one that is answered, or another kind of file, stays."""
+    if len(str(path).encode()) > _LONGEST_UNIX_PATH:
+        raise ConfigurationError(f"--listen unix:{path}: longer than {_LONGEST_UNIX_PATH} bytes")
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"--listen unix:{path}: folder {path.parent} is missing")
+    if not path.exists():
+        return
+    if not path.is_socket():
+        raise ConfigurationError(f"--listen unix:{path}: is a file, not a socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    raise ConfigurationError(f"--listen unix:{path}: another server listens there")

@@ -1,0 +1,124 @@
+"""One loaded SavedModel."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import tensorflow as tf
+from google.protobuf import message
+from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, saved_model_pb2
+from tensorflow.python.client import pywrap_tf_session
+
+from headwise.modelserver.status import (
+    RUNTIME_ERRORS,
+    StatusError,
+    from_tensorflow,
+    invalid_argument,
+    not_found,
+)
+from headwise.modelserver.tensors import Array
+
+SERVE = "serve"
+
+
+class Servable:
+    """A version of a model, ready to run.
+
+    Its session is called beneath `tf.Session.run`, which would convert what it is fed to the declared dtype
+    where TensorFlow Serving answers with the runtime's refusal.
+    """
+
+    def __init__(
+        self, name: str, version: int, session: Any, signatures: Mapping[str, meta_graph_pb2.SignatureDef]
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.signatures = signatures
+        self._session = session
+        self._handle = session._session  # noqa: SLF001
+
+    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], deadline: float | None) -> list[Array]:
+        """Feed tensors by name and return the fetched ones; `deadline` is a `time.monotonic()` moment.
+
+        Raises StatusError with the runtime's code and text.
+        """
+        arrays = {self._output(name): array for name, array in feeds.items()}
+        outputs = [self._output(name) for name in fetches]
+        options = None if deadline is None else _options(deadline)
+        try:
+            return list(
+                pywrap_tf_session.TF_SessionRun_wrapper(self._session._session, options, arrays, outputs, [], None)
+            )
+        except RUNTIME_ERRORS as error:
+            raise from_tensorflow(error) from error
+        finally:
+            if options is not None:
+                pywrap_tf_session.TF_DeleteBuffer(options)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _output(self, tensor_name: str) -> Any:
+        """Find a graph's tensor: `op:index`, or `op` for its first."""
+        op_name, _, index = tensor_name.partition(":")
+        try:
+            operation = self._session.graph.get_operation_by_name(op_name)
+        except KeyError as error:
+            raise invalid_argument(
+                f"Tensor {tensor_name}, specified in the signature, was not found in the Graph"
+            ) from error
+        number = int(index or 0)
+        if number >= len(operation.outputs):
+            raise StatusError(
+                grpc.StatusCode.OUT_OF_RANGE,
+                f"Node '{op_name}' (type: '{operation.type}', num of outputs: {len(operation.outputs)}) "
+                f"does not have output {number}",
+            )
+        return operation.outputs[number]._as_tf_output()  # noqa: SLF001
+
+
+def load(name: str, version: int, path: Path) -> Servable:
+    """Load the `serve` graph of a SavedModel; raises StatusError with the reason as TensorFlow words it."""
+    signatures = _read_signatures(path)
+    graph = tf.Graph()
+    session = tf.compat.v1.Session(graph=graph)
+    try:
+        with graph.as_default():
+            tf.compat.v1.saved_model.loader.load(session, [SERVE], str(path))
+    except RUNTIME_ERRORS as error:
+        session.close()
+        raise from_tensorflow(error) from error
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
+        session.close()
+        raise StatusError(grpc.StatusCode.UNKNOWN, f"{path}: {error}") from error
+    graph.finalize()
+    return Servable(name, version, session, signatures)
+
+
+def _read_signatures(path: Path) -> dict[str, meta_graph_pb2.SignatureDef]:
+    """Read the signatures as they were written: the loader drops what it does not use itself."""
+    file = path / "saved_model.pb"
+    try:
+        saved_model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    except OSError as error:
+        raise not_found(
+            f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}. "
+            "Check that the directory exists and that you have the right permissions for accessing it."
+        ) from error
+    except message.DecodeError as error:
+        raise StatusError(grpc.StatusCode.DATA_LOSS, f"Can't parse {file} as binary proto") from error
+    for meta_graph in saved_model.meta_graphs:
+        if set(meta_graph.meta_info_def.tags) == {SERVE}:
+            return dict(meta_graph.signature_def)
+    raise not_found(
+        f"Could not find meta graph def matching supplied tags: {{ {SERVE} }}. To inspect available "
+        "tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
+    )
+
+
+def _options(deadline: float) -> Any:
+    left_ms = max(1, int((deadline - time.monotonic()) * 1000))
+    serialized = config_pb2.RunOptions(timeout_in_ms=left_ms).SerializeToString()
+    return pywrap_tf_session.TF_NewBufferFromString(serialized)

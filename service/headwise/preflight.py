@@ -1,0 +1,71 @@
+"""Holds a request's arrays against the signature before any call: names, dtypes, shapes, finite numbers.
+
+A wrong rank can abort a whole model server, so this protects the backend as well as the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headwise.errors import InvalidTensorError
+from headwise.savedmodel.signature import NUMPY_DTYPES, Signature, TensorSpec
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def check_inputs(arrays: Arrays, signature: Signature) -> None:
+    """Check arrays (batch, ...) by input name.
+
+    Raises: InvalidTensorError naming the input, what was expected and what came.
+    """
+    check_names(arrays, signature)
+    for name, array in arrays.items():
+        _check_tensor(name, array, signature.inputs[name])
+    _check_batch(arrays, signature)
+
+
+def check_names(names: Mapping[str, object], signature: Signature) -> None:
+    """Check that each input is there once, and no other.
+
+    Raises: InvalidTensorError.
+    """
+    wanted = ", ".join(map(repr, signature.inputs))
+    if unknown := sorted(set(names) - set(signature.inputs)):
+        raise InvalidTensorError(f"unknown input {', '.join(map(repr, unknown))}; the model's inputs are {wanted}")
+    if missing := sorted(set(signature.inputs) - set(names) - signature.defaults):
+        raise InvalidTensorError(f"missing input {', '.join(map(repr, missing))}; the model's inputs are {wanted}")
+
+
+def _check_tensor(name: str, array: NDArray[Any], spec: TensorSpec) -> None:
+    wanted = NUMPY_DTYPES.get(spec.dtype)
+    if wanted != array.dtype or spec.dtype == "bfloat16":
+        raise InvalidTensorError(f"input {name!r} is {_dtype(array)}: the model takes {spec}")
+    if spec.shape is not None and not _fits(array.shape, spec.shape):
+        got = TensorSpec(_dtype(array), array.shape)
+        raise InvalidTensorError(f"input {name!r} is {got}: the model takes {spec}")
+    if array.dtype.kind in "fc" and not np.isfinite(array).all():
+        at = np.argwhere(~np.isfinite(array))[0].tolist()
+        raise InvalidTensorError(f"input {name!r} holds {array[tuple(at)]} at {at}: numbers must be finite")
+
+
+def _check_batch(arrays: Arrays, signature: Signature) -> None:
+    sizes = {
+        name: array.shape[0] for name, array in arrays.items() if signature.inputs[name].shape != () and array.ndim
+    }
+    if empty := [name for name, size in sizes.items() if size == 0]:
+        raise InvalidTensorError(f"input {empty[0]!r} has no rows: send at least one")
+    if len(set(sizes.values())) > 1:
+        listed = ", ".join(f"{name!r} has {size}" for name, size in sizes.items())
+        raise InvalidTensorError(f"the inputs differ in their number of rows: {listed}")
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(wanted) and all(w is None or w == s for s, w in zip(shape, wanted, strict=True))
+
+
+def _dtype(array: NDArray[Any]) -> str:
+    return "string" if array.dtype == object else array.dtype.name

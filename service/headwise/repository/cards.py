@@ -1,0 +1,104 @@
+"""Reads head cards, and holds them against the SavedModel they stand beside."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from headwise.errors import InvalidCardError
+from headwise.heads import HeadCard
+from headwise.savedmodel import SavedModel
+
+CARD_PATH = Path("assets.extra") / "head.json"
+"""Where a version folder keeps its card; TensorFlow Serving leaves other files there alone."""
+
+FLOATING = frozenset({"float16", "bfloat16", "float32", "float64"})
+
+_CARD = TypeAdapter(HeadCard)
+
+
+@dataclass(frozen=True, slots=True)
+class CardFile:
+    """A valid card as it was read. digest: SHA-256 of the file in hexadecimal digits. document: its JSON."""
+
+    card: HeadCard
+    digest: str
+    document: bytes
+
+
+def read_card(version_folder: Path) -> CardFile | None:
+    """Read a version's card; None if it has none.
+
+    Raises: InvalidCardError with the file, the key and the reason.
+    """
+    file = version_folder / CARD_PATH
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InvalidCardError(f"{file}: {error.strerror}") from error
+    try:
+        return CardFile(parse_card(data), hashlib.sha256(data).hexdigest(), data)
+    except InvalidCardError as error:
+        raise type(error)(f"{file}: {error}") from error
+
+
+def parse_card(data: bytes) -> HeadCard:
+    """Parse and validate a card.
+
+    Raises: InvalidCardError with the key and the reason; UnsupportedHeadError where that is the reason.
+    """
+    try:
+        return _CARD.validate_json(data)
+    except ValidationError as error:
+        raise _refusal(error) from error
+
+
+def check_card(card: HeadCard, model: SavedModel) -> None:
+    """Hold a card against the signatures of its model: outputs exist, are floating, and fit the labels.
+
+    Raises: InvalidCardError with the key and the reason; UnsupportedHeadError where that is the reason.
+    """
+    for signature_name, signature_heads in card.signatures.items():
+        where = f"signatures.{signature_name}"
+        if signature_name not in model.signatures:
+            raise InvalidCardError(f"{where}: the model has {_listed(model.signatures)}")
+        outputs = model.signatures[signature_name].outputs
+        for output, head in signature_heads.heads.items():
+            key = f"{where}.heads.{output}"
+            if output not in outputs:
+                raise InvalidCardError(f"{key}: the signature's outputs are {_listed(outputs)}")
+            if outputs[output].dtype not in FLOATING:
+                raise InvalidCardError(f"{key}: the output is {outputs[output]}: a head reads floating numbers")
+            units = outputs[output].units
+            if units is not None:
+                try:
+                    head.layout(units)
+                except InvalidCardError as error:
+                    raise type(error)(f"{key}: {error}") from error
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a head card, as published in docs/head-card.schema.json."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_CARD.json_schema()}
+
+
+def _refusal(error: ValidationError) -> InvalidCardError:
+    """The first reason, with its key; others are counted."""
+    first, *others = error.errors(include_url=False)
+    key = ".".join(str(part) for part in first["loc"]) or "the document"
+    cause = first.get("ctx", {}).get("error")
+    reason = str(cause) if isinstance(cause, InvalidCardError) else first["msg"]
+    more = f" (and {len(others)} more)" if others else ""
+    kind = type(cause) if isinstance(cause, InvalidCardError) else InvalidCardError
+    return kind(f"{key}: {reason}{more}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names)) or "none"

@@ -1,0 +1,137 @@
+"""Start the surfaces, wait for a signal, drain, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+
+import structlog
+import uvicorn
+from rich.console import Console
+
+from headwise.bootstrap import Application, build
+from headwise.errors import ConfigurationError
+from headwise.settings import Settings, address
+from headwise.telemetry import logs
+
+_log = structlog.get_logger(__name__)
+
+_BACKLOG = 2048
+_EAGER = 0.2
+"""Seconds between looks until the model server has answered once."""
+
+
+class _HttpServer(uvicorn.Server):
+    """uvicorn without its own signal handlers: one place hears signals for all surfaces."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises: ConfigurationError if it cannot start.
+    """
+    logs.configure(settings.log_format, settings.log_level)
+    with asyncio.Runner(loop_factory=uvicorn.Config(_serve).get_loop_factory()) as runner:
+        runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    listener = _listen(*address(settings.http, "http"))
+    application = build(settings)
+    await application.grpc.start()
+    http = _HttpServer(
+        uvicorn.Config(
+            application.rest.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=int(settings.drain_timeout) or None,
+        )
+    )
+    background = [asyncio.create_task(_watch(application, _name(listener)))]
+    if application.model_server is not None:
+        background.append(asyncio.create_task(application.model_server.run()))
+    serving = asyncio.create_task(http.serve(sockets=[listener]))
+    _say(f"starting; HTTP on {_name(listener)}, gRPC on port {application.grpc.port}, backend {settings.backend}")
+    waiting = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait([waiting, serving, *background], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        _say("stopping: requests in flight finish first")
+        application.rest.operations.draining = True
+        http.should_exit = True
+        await asyncio.gather(serving, application.grpc.stop(settings.drain_timeout), return_exceptions=True)
+        for task in (waiting, *background):
+            task.cancel()
+        await asyncio.gather(waiting, *background, return_exceptions=True)
+        await application.backend.close()
+
+
+async def _watch(application: Application, http: str) -> None:
+    """Keep the snapshot and gRPC's health answer fresh, quickly until the model server first answers."""
+    settings = application.settings
+    announced = False
+    while True:
+        try:
+            snapshot = await application.repository.refresh()
+        except ConfigurationError as error:
+            _log.warning("models not refreshed", reason=str(error))
+        else:
+            unready = snapshot.unready(settings.required_models)
+            await application.grpc.set_ready(unready is None)
+            if unready is None and not announced:
+                announced = True
+                _announce(application, http)
+        await asyncio.sleep(settings.poll_interval if announced else min(settings.poll_interval, _EAGER))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket; bound first of all, so that a port in use is told before anything starts.
+
+    Raises: ConfigurationError.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ConfigurationError(
+            f"HTTP cannot listen on {host}:{port}: {error.strerror}; choose another address with --http"
+        ) from error
+
+
+def _name(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _announce(application: Application, http: str) -> None:
+    """Say what serves, and a call to try."""
+    for model in application.repository.snapshot.models.values():
+        code, reason = model.problem or (None, None)
+        admitted = model.newest_admitted
+        if admitted is not None:
+            _say(f"  [green]serving[/] {model.name} version {admitted.status.version}")
+        if reason is not None:
+            _say(f"  [yellow]{'refused' if code == 'head-config' else 'not serving'}[/] {model.name} {reason}")
+    samples = sorted(application.settings.models.glob("*/sample.json"), reverse=True)
+    calls = [f"curl -s {http}/v1/models/{file.parent.name}:classify -d @{file}" for file in samples[:1]]
+    _say(f"ready; documentation at http://{http}/docs, and a call to try:")
+    print(*(calls or [f"curl -s {http}/v1/models"]), flush=True)  # noqa: T201  # for pasting: no markup, on standard output
+
+
+def _say(text: str) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold]headwise[/] {text}")

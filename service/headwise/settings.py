@@ -1,0 +1,92 @@
+"""Settings: defaults, then a TOML file, then HEADWISE_ variables, then flags. The one reader of the environment."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from headwise.errors import InvalidSettingsError
+
+EMBEDDED = "embedded"
+_MEBIBYTE = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """How a gateway runs; times are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADWISE_", frozen=True, extra="forbid")
+
+    models: Path = Field(Path("models"), description="The model repository: NAME/VERSION/ folders.")
+    model_config_file: Path | None = Field(
+        None, description="TensorFlow Serving's model config file, instead of the folder."
+    )
+    backend: str = Field(
+        EMBEDDED,
+        description='"embedded", or the address of a TensorFlow Serving: HOST:PORT, dns:///NAME:PORT, unix:PATH.',
+    )
+    http: str = Field("127.0.0.1:8080", description="Where HTTP listens.")
+    grpc: str = Field("127.0.0.1:8081", description="Where gRPC listens.")
+    request_timeout: float = Field(30.0, gt=0, description="How long a request may take.")
+    poll_interval: float = Field(1.0, gt=0, description="How often model folders and the model server are looked at.")
+    max_body_bytes: int = Field(16 * _MEBIBYTE, gt=0, description="The largest request body, after inflation.")
+    drain_timeout: float = Field(10.0, ge=0, description="How long requests in flight may take to finish at a stop.")
+    required_models: frozenset[str] = Field(frozenset(), description="Models without which /readyz answers 503.")
+    tfs_nonfinite: Literal["error", "bare"] = Field(
+        "error",
+        description="NaN and infinity on TensorFlow Serving's paths: a 502, or bare words as TFS writes them.",
+    )
+    log_format: Literal["json", "console"] = Field("console", description="How log lines look.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]  # the sources it leaves out stay out
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags over environment over file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @classmethod
+    def load(cls, config: Path | None = None, **flags: Any) -> Settings:
+        """Read all sources; flags that are None count as not given.
+
+        Raises: InvalidSettingsError naming the setting and the reason.
+        """
+
+        class WithFile(cls, toml_file=config):  # type: ignore[misc, valid-type, call-arg]
+            pass
+
+        if config is not None and not config.is_file():
+            raise InvalidSettingsError(f"{config}: no such file")
+        try:
+            found: Settings = WithFile(**{name: value for name, value in flags.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = ".".join(map(str, first["loc"]))
+            raise InvalidSettingsError(f"setting {name}: {first['msg']} (got {first['input']!r})") from error
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidSettingsError(f"{config}: {error}") from error
+        return found
+
+
+def address(text: str, name: str) -> tuple[str, int]:
+    """HOST:PORT as a pair; an IPv6 host stands in brackets.
+
+    Raises: InvalidSettingsError.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise InvalidSettingsError(f"setting {name}: {text!r} is no HOST:PORT")
+    return host.strip("[]") or "127.0.0.1", int(port)

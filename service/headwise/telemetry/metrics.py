@@ -1,0 +1,40 @@
+"""Prometheus metrics of the gateway: base units, bounded labels."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OTHER = "other"
+"""The model label of names that are in no repository: a client must not be able to make new series."""
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+
+
+class Metrics:
+    """Request counts and latencies by surface, verb and model."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "headwise_requests_total",
+            "Requests answered.",
+            ["surface", "verb", "model", "status"],
+            registry=self.registry,
+        )
+        self._duration = Histogram(
+            "headwise_request_duration_seconds",
+            "From the request's last byte to the answer.",
+            ["surface", "verb", "model"],
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+
+    def observe(self, *, surface: str, verb: str, model: str, status: str, seconds: float) -> None:
+        """Count one request. Labels must be bounded: see OTHER."""
+        self._requests.labels(surface, verb, model, status).inc()
+        self._duration.labels(surface, verb, model).observe(seconds)
+
+    def render(self) -> bytes:
+        """The metrics in Prometheus's text format."""
+        return generate_latest(self.registry)
