@@ -18,9 +18,7 @@ def train() -> Trained:
     keras.utils.set_random_seed(SEED)
     standardise = keras.layers.Normalization()
     standardise.adapt(rows)
-    usual = keras.initializers.Constant(
-        targets.mean()
-    )  # start at the mean: only the slopes are left to learn
+    usual = keras.initializers.Constant(targets.mean())  # start at the mean: only the slopes are left to learn
     unit = keras.layers.Dense(1, bias_initializer=usual)
     model = keras.Sequential([keras.Input((10,), name="features"), standardise, unit])
     model.compile(keras.optimizers.Adam(1.0), "mean_squared_error", jit_compile=False)

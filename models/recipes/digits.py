@@ -7,9 +7,7 @@ from recipe import SEED, Expected, Trained
 from headwise.heads import Head
 
 HEAD = Head(task="multiclass", activation="softmax", labels=tuple("0123456789"))
-EXPECTED = Expected(
-    0.97, "an RBF support vector machine: 0.981 to 0.996 over 20 splits; a linear model: 0.970"
-)
+EXPECTED = Expected(0.97, "an RBF support vector machine: 0.981 to 0.996 over 20 splits; a linear model: 0.970")
 
 
 def train() -> Trained:

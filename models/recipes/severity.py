@@ -8,9 +8,7 @@ from sklearn.datasets import load_diabetes
 from headwise.heads import Head
 
 HEAD = Head(task="ordinal", activation="linear", labels=("mild", "moderate", "severe"))
-EXPECTED = Expected(
-    0.48, "two scikit-learn logistic regressions: 0.541 on these rows, 0.534 to 0.654 over 20 splits"
-)
+EXPECTED = Expected(0.48, "two scikit-learn logistic regressions: 0.541 on these rows, 0.534 to 0.654 over 20 splits")
 
 
 def train() -> Trained:

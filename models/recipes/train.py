@@ -69,13 +69,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train_all(names: Sequence[str], models: Path) -> int:
     began = time.perf_counter()
+    models.mkdir(parents=True, exist_ok=True)
     print(f"training {_counted(len(names))} into {models}: starting TensorFlow …", flush=True)
     _start_tensorflow()
     short = [name for place, name in enumerate(names, 1) if not _train_one(name, models, place, len(names))]
     spent = time.perf_counter() - began
-    print(
-        f"{_counted(len(names) - len(short))} exported in {spent:.1f} s (all nine: under {BUDGET_SECONDS} s)"
-    )
+    print(f"{_counted(len(names) - len(short))} exported in {spent:.1f} s (all nine: under {BUDGET_SECONDS} s)")
     if short:
         print(f"not exported, below the figure expected of them: {', '.join(short)}", file=sys.stderr)
     return 1 if short else 0

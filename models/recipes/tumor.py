@@ -7,9 +7,7 @@ from sklearn.datasets import load_breast_cancer
 from headwise.heads import Head
 
 HEAD = Head(task="binary", activation="linear", labels=("benign", "malignant"))
-EXPECTED = Expected(
-    0.94, "scikit-learn's logistic regression: 0.959 on these rows, 0.953 to 0.994 over 20 splits"
-)
+EXPECTED = Expected(0.94, "scikit-learn's logistic regression: 0.959 on these rows, 0.953 to 0.994 over 20 splits")
 
 
 def train() -> Trained:

@@ -38,7 +38,7 @@ def build(settings: Settings) -> Application:
     model_server = _embedded(settings) if settings.backend == EMBEDDED else None
     backend = TFServingBackend(model_server.target if model_server else settings.backend)
     repository = ModelRepository(source, backend)
-    gateway = Gateway(backend, repository)
+    gateway = Gateway(backend, repository, raw_when_refused=settings.raw_when_refused)
     metrics = Metrics()
     grpc = GrpcServer(
         gateway,
@@ -47,7 +47,15 @@ def build(settings: Settings) -> Application:
         timeout=settings.request_timeout,
         max_bytes=settings.max_body_bytes,
     )
-    return Application(settings, backend, repository, create_app(gateway, settings, metrics), grpc, model_server)
+    rest = create_app(
+        gateway,
+        metrics,
+        timeout=settings.request_timeout,
+        max_body_bytes=settings.max_body_bytes,
+        required_models=settings.required_models,
+        tfs_nonfinite=settings.tfs_nonfinite,
+    )
+    return Application(settings, backend, repository, rest, grpc, model_server)
 
 
 def _source(settings: Settings) -> ModelSource:

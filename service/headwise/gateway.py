@@ -13,6 +13,7 @@ from headwise.backends.base import Arrays, Backend, RawPrediction
 from headwise.errors import (
     BackendProtocolError,
     BackendRejectedError,
+    HeadConfigError,
     HeadMismatchError,
     HeadwiseError,
     InvalidRequestError,
@@ -90,8 +91,9 @@ class Classification:
 class Gateway:
     """Answers for models of the repository through the backend."""
 
-    def __init__(self, backend: Backend, repository: ModelRepository) -> None:
+    def __init__(self, backend: Backend, repository: ModelRepository, *, raw_when_refused: bool = False) -> None:
         self._backend = backend
+        self._raw_when_refused = raw_when_refused
         self._warned: set[tuple[str, int, str]] = set()
         self.repository = repository
 
@@ -117,7 +119,13 @@ class Gateway:
             raise VersionNotFoundError(f"the model server has not loaded {spec}: {error.detail}") from error
 
     async def predict(self, spec: ModelSpec, inputs: Arrays, *, timeout: float) -> RawPrediction:
-        """The model's own numbers, from whichever version the model server chooses."""
+        """The model's own numbers, from whichever version the model server chooses.
+
+        Raises: HeadConfigError if that version's card is refused, unless the gateway was told to answer.
+        """
+        known = self._reached(spec)
+        if known is not None and known.refusal is not None and not self._raw_when_refused:
+            raise HeadConfigError(f"{known} is refused: {known.refusal}")
         return await self._backend.predict(spec, inputs, timeout=timeout)
 
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
@@ -130,16 +138,22 @@ class Gateway:
 
     async def signatures(self, spec: ModelSpec, *, timeout: float) -> Mapping[str, Signature]:
         """The signatures of the version that `predict` reaches; asked of the model server where not known."""
-        if spec.label is None:
-            model = self.repository.snapshot.models.get(spec.name)
-            for version in model.versions if model else ():
-                wanted = version.available if spec.version is None else version.status.version == spec.version
-                if wanted and version.available and version.model is not None and version.model.signatures:
-                    return version.model.signatures
+        known = self._reached(spec)
+        if known is not None and known.signatures:
+            return known.signatures
         answer = await self._backend.metadata(spec, timeout=timeout)
         packed = answer.metadata["signature_def"].value
         protos = prediction_service_pb2.SignatureDefMap.FromString(packed).signature_def
         return {name: Signature.from_proto(proto) for name, proto in protos.items()}
+
+    def _reached(self, spec: ModelSpec) -> ServedModel | None:
+        """The version that the model server will choose, as far as the repository knows: the largest loaded one."""
+        model = self.repository.snapshot.models.get(spec.name)
+        if model is None or spec.label is not None:
+            return None
+        loaded = (version for version in model.versions if version.available)
+        found = (v.model for v in loaded if spec.version in (None, v.status.version))
+        return next(found, None)
 
     async def _classify(
         self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, timeout: float

@@ -54,6 +54,7 @@ async def _serve(settings: Settings) -> None:
         uvicorn.Config(
             application.rest.app,
             log_config=None,
+            log_level="warning",
             access_log=False,
             lifespan="off",
             server_header=False,

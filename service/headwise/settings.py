@@ -44,6 +44,9 @@ class Settings(BaseSettings):
         "error",
         description="NaN and infinity on TensorFlow Serving's paths: a 502, or bare words as TFS writes them.",
     )
+    raw_when_refused: bool = Field(
+        False, description="Whether a model whose card is refused still answers on TensorFlow Serving's raw paths."
+    )
     log_format: Literal["json", "console"] = Field("console", description="How log lines look.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
 

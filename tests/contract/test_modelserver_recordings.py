@@ -7,7 +7,6 @@ from typing import Any
 import grpc
 import pytest
 from tensorflow_serving.apis import get_model_status_pb2
-
 from tests.contract.recordings import Group, difference, groups
 from tests.unit.modelserver.server_process import channel, eventually, server_process
 
@@ -22,9 +21,7 @@ _passed: set[str] = set()
 
 
 @pytest.fixture(scope="module")
-def target(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[grpc.Channel]:
+def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[grpc.Channel]:
     """A server started as the group's was, with all its models loaded."""
     group = groups()[request.param]
     folder = tmp_path_factory.mktemp(group.name)

@@ -21,8 +21,8 @@ from pydantic import TypeAdapter
 
 from headwise.heads import Head, HeadCard, Layout, Prediction
 from headwise.savedmodel import read
+from support.example_models import TRAIN, Examples, train
 
-TRAIN = Path(__file__).parents[2] / "models" / "recipes" / "train.py"
 LAYOUTS = {
     "tumor": (Layout.BINARY_ONE_UNIT, "linear"),
     "wine": (Layout.MULTICLASS, "linear"),
@@ -40,23 +40,6 @@ IMAGES = 540
 pytestmark = pytest.mark.timeout(400)
 
 
-def train(models: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the training command to its end."""
-    return subprocess.run(
-        [sys.executable, str(TRAIN), "--models", str(models), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=380,
-        check=False,
-    )
-
-
-@dataclass(frozen=True)
-class Examples:
-    models: Path
-    output: str
-
-
 @dataclass(frozen=True)
 class HeldOut:
     """What an exported model says to its held-out rows, read through its own card."""
@@ -67,20 +50,8 @@ class HeldOut:
     head: Head
 
 
-@pytest.fixture(scope="session")
-def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
-    models = tmp_path_factory.mktemp("models")
-    done = train(models)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    print(done.stdout)
-    return Examples(models, done.stdout)
-
-
 def card_of(models: Path, name: str) -> HeadCard:
-    return TypeAdapter(HeadCard).validate_json(
-        (models / name / "1" / "assets.extra" / "head.json").read_bytes()
-    )
+    return TypeAdapter(HeadCard).validate_json((models / name / "1" / "assets.extra" / "head.json").read_bytes())
 
 
 def held_out(models: Path, name: str) -> HeldOut:

@@ -52,6 +52,7 @@ STATUSES: Mapping[type[errors.HeadwiseError], Status] = {
     # Raised at start-up or while loading, where nobody waits for an answer.
     errors.ConfigurationError: INTERNAL,
     errors.InvalidSettingsError: INTERNAL,
+    errors.UnreadableModelError: INTERNAL,
     errors.InvalidCardError: INTERNAL,
     errors.UnsupportedHeadError: INTERNAL,
 }

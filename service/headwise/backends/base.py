@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from headwise.repository.model_spec import ModelSpec
 from headwise.tfserving import model_service_pb2, prediction_service_pb2
 
-Arrays = Mapping[str, NDArray[np.generic[Any]]]
+Arrays = Mapping[str, NDArray[Any]]
 """Named tensors; strings are object arrays of bytes."""
 
 

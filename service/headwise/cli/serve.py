@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,8 @@ def serve(
 
     Every setting can also stand in the TOML file, or in the environment as HEADWISE_NAME.
     """
+    # Children are started by exec, never by fork alone: gRPC need not prepare for it, nor warn.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     from headwise import server
     from headwise.settings import Settings
 

@@ -27,10 +27,9 @@ def sigmoid(logits: Float64) -> Float64:
 
 
 def logit(probabilities: Float64) -> Float64:
-    """Link log(p) - log(1 - p) for p strictly between 0 and 1."""
+    """Link log(p / (1 - p)) for p strictly between 0 and 1; exactly 0 at one half on every processor."""
     probabilities = np.ascontiguousarray(probabilities)
-    result: Float64 = np.log(probabilities) - np.log1p(-probabilities)
-    return result
+    return np.log(probabilities / (1.0 - probabilities))
 
 
 def log_softmax(logits: Float64) -> Float64:

@@ -46,6 +46,14 @@ class Scores:
     space: Space
     probabilities: Float64 | None
 
+    @property
+    def ranking(self) -> Float64 | None:
+        """(rows, classes): what orders classes; the evidence where it has a column a class, so that ties in
+        rounded probabilities do not set the ranking against the argmax."""
+        if self.probabilities is None or self.evidence.shape == self.probabilities.shape:
+            return self.evidence if self.probabilities is not None else None
+        return self.probabilities
+
 
 def _class_steps(exceed: Float64) -> Float64:
     """P(y > k) for each step, falling along the axis, to P(y = k) for each class."""
@@ -68,8 +76,9 @@ def _multilabel_from_logits(z: Float64) -> Scores:
 
 
 def _cumulative_from_logits(z: Float64) -> Scores:
+    # The minimum runs over p as well as z: sigmoid rounds, so it may rise by a bit where z does not.
     falling = np.minimum.accumulate(z, axis=1)
-    return Scores(falling, Space.LOGIT, _class_steps(sigmoid(falling)))
+    return Scores(falling, Space.LOGIT, _class_steps(np.minimum.accumulate(sigmoid(z), axis=1)))
 
 
 def _conditional_from_logits(z: Float64) -> Scores:

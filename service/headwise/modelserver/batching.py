@@ -88,6 +88,8 @@ class BatchScheduler:
 
     def _enqueue(self, key: Key, calls: list[Call]) -> None:
         with self._changed:
+            if self._stopping:
+                raise StatusError(grpc.StatusCode.UNAVAILABLE, "The server is stopping")
             queue = self._queues.setdefault(key, deque())
             room = self._parameters.max_enqueued_batches * self._parameters.execution_limit
             if sum(call.rows for call in queue) + sum(call.rows for call in calls) > max(room, calls[0].rows):

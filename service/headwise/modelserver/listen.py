@@ -23,6 +23,7 @@ def listen(server: grpc.Server, address: str) -> str:
     host, separator, port = address.rpartition(":")
     if not separator or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ConfigurationError(f"--listen {address}: expected HOST:PORT or unix:PATH")
+    _check_bindable(address, host.strip("[]"), int(port))
     return f"{host}:{_bind(server, address)}"
 
 
@@ -36,9 +37,25 @@ def _bind(server: grpc.Server, address: str) -> int:
     try:
         return int(server.add_insecure_port(address))
     except RuntimeError as error:
-        raise ConfigurationError(
-            f"--listen {address}: cannot listen there; it is in use, unknown or not permitted"
-        ) from error
+        raise ConfigurationError(f"--listen {address}: {error}") from error
+
+
+def _check_bindable(address: str, host: str, port: int) -> None:
+    """Try the address first, because gRPC logs its own lines and hides the reason; one of several will do."""
+    reason = "no address"
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ConfigurationError(f"--listen {address}: {error.strerror}") from error
+    for family, kind, protocol, _, target in found:
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(target)
+                return
+        except OSError as error:
+            reason = error.strerror
+    raise ConfigurationError(f"--listen {address}: {reason}")
 
 
 def _clear_stale_socket(path: Path) -> None:

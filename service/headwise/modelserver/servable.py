@@ -48,9 +48,7 @@ class Servable:
         outputs = [self._output(name) for name in fetches]
         options = None if deadline is None else _options(deadline)
         try:
-            return list(
-                pywrap_tf_session.TF_SessionRun_wrapper(self._session._session, options, arrays, outputs, [], None)
-            )
+            return list(pywrap_tf_session.TF_SessionRun_wrapper(self._handle, options, arrays, outputs, [], None))
         except RUNTIME_ERRORS as error:
             raise from_tensorflow(error) from error
         finally:

@@ -10,9 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from headwise.heads import HeadCard
-
-CARD_FILE = Path("assets.extra", "head.json")
-"""Where a version folder keeps its card; TensorFlow Serving leaves what is in assets.extra alone."""
+from headwise.repository.cards import CARD_PATH, parse_card
 
 _NAMED_FIRST = ("method", "rule")
 
@@ -28,13 +26,17 @@ def card_json(card: HeadCard) -> bytes:
 def write_card(version: Path, card: HeadCard) -> Path:
     """Write the card of a version folder, replacing the old one in one step; returns the card's path.
 
-    A reader sees the old card or the new one, never a part of either.
+    A reader sees the old card or the new one, never a part of either, and never one that it would refuse.
+
+    Raises: InvalidCardError, ValueError as `card_json`.
     """
-    file = version / CARD_FILE
+    document = card_json(card)
+    parse_card(document)
+    file = version / CARD_PATH
     draft = file.with_name(f".{file.name}.{uuid4().hex}")
     file.parent.mkdir(exist_ok=True)
     try:
-        draft.write_bytes(card_json(card))
+        draft.write_bytes(document)
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)

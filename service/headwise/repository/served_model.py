@@ -29,23 +29,24 @@ class ServedModel:
     card: CardFile | None = None
     refusal: HeadwiseError | None = None
 
+    def __str__(self) -> str:
+        return f"model {self.name} version {self.version}"
+
     def signature(self, signature_name: str) -> Signature:
         """A signature that has heads.
 
         Raises: HeadConfigError if the card is refused; HeadNotFoundError if the card says nothing of it.
         """
         if self.refusal is not None:
-            raise HeadConfigError(f"model {self.name} version {self.version} is refused: {self.refusal}")
+            raise HeadConfigError(f"{self} is refused: {self.refusal}")
         if self.card is None:
             raise HeadNotFoundError(
-                f"model {self.name} version {self.version} has no head card: write {CARD_PATH}, "
-                f"or read its raw numbers with :predict"
+                f"{self} has no head card: write {CARD_PATH}, or read its raw numbers with :predict"
             )
         if signature_name not in self.card.card.signatures:
             described = ", ".join(map(repr, self.card.card.signatures)) or "none"
             raise HeadNotFoundError(
-                f"the card of model {self.name} version {self.version} describes no signature "
-                f"{signature_name!r}; it describes: {described}"
+                f"the card of {self} describes no signature {signature_name!r}; it describes: {described}"
             )
         return self.signatures[signature_name]
 

@@ -17,7 +17,7 @@ SERVE_TAG = "serve"
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """What a SavedModel declares. fingerprint: the checksum of saved_model.pb, None if it has none."""
+    """What a SavedModel declares. fingerprint: TensorFlow's singleprint, None if it has none."""
 
     signatures: Mapping[str, Signature]
     fingerprint: str | None
@@ -53,9 +53,20 @@ def read(folder: Path) -> SavedModel:
 
 
 def read_fingerprint(folder: Path) -> str | None:
-    """The fingerprint's checksum of saved_model.pb in decimal digits, None where there is none to read."""
+    """What TensorFlow calls the singleprint: hashes of graph, signatures, objects and checkpoint, joined by /.
+
+    Not `saved_model_checksum`: it misses the weights, and differs between two exports of the same ones. None
+    where there is no fingerprint to read.
+    """
     try:
         data = (folder / "fingerprint.pb").read_bytes()
-        return str(saved_model_pb2.FingerprintDef.FromString(data).saved_model_checksum)
+        proto = saved_model_pb2.FingerprintDef.FromString(data)
     except (OSError, DecodeError):
         return None
+    hashes = (
+        proto.graph_def_program_hash,
+        proto.signature_def_hash,
+        proto.saved_object_graph_hash,
+        proto.checkpoint_hash,
+    )
+    return "/".join(map(str, hashes))

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from headwise.errors import InvalidCardError, UnsupportedHeadError
+from headwise.errors import InvalidCardError
 from headwise.heads import Head, HeadCard, ModelRecord, SignatureHeads
 from headwise.repository.card_writer import write_card
-from headwise.savedmodel import Signature, TensorSpec, read
+from headwise.repository.cards import check_card
+from headwise.savedmodel import TensorSpec, read
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
 if TYPE_CHECKING:
     import keras
-
-_FLOATING = ("float16", "bfloat16", "float32", "float64")
 
 
 def export(model: keras.Model, to: Path, heads: Head | Mapping[str, Head], *, version: int | None = None) -> Path:
@@ -58,34 +57,21 @@ def _next_version(to: Path) -> int:
 def _card(draft: Path, heads: Head | Mapping[str, Head]) -> HeadCard:
     """The card of an exported model, held against its signature."""
     saved = read(draft)
-    signature = saved.signatures[DEFAULT_SIGNATURE]
-    named = {_only_output(signature): heads} if isinstance(heads, Head) else dict(heads)
-    for name, head in named.items():
-        if name not in signature.outputs:
-            raise InvalidCardError(f"heads names output {name!r}, but the model has: {', '.join(signature.outputs)}")
-        _check(name, signature.outputs[name], head)
-    return HeadCard(
+    outputs = saved.signatures[DEFAULT_SIGNATURE].outputs
+    named = {_only(outputs): heads} if isinstance(heads, Head) else dict(heads)
+    card = HeadCard(
         card_version=1,
         signatures={DEFAULT_SIGNATURE: SignatureHeads(named)},
         model=ModelRecord(saved.fingerprint, verified=True),
     )
+    check_card(card, saved)
+    return card
 
 
-def _only_output(signature: Signature) -> str:
-    names = tuple(signature.outputs)
+def _only(outputs: Mapping[str, TensorSpec]) -> str:
+    names = tuple(outputs)
     if len(names) != 1:
         raise InvalidCardError(
             f"one head is given for {len(names)} outputs: give each by name, from {', '.join(names)}"
         )
     return names[0]
-
-
-def _check(name: str, output: TensorSpec, head: Head) -> None:
-    if output.dtype not in _FLOATING:
-        raise InvalidCardError(f"output {name!r} is {output.dtype}: a head reads floating numbers")
-    if output.units is None:
-        raise InvalidCardError(f"output {name!r} is {output}: a head needs a last axis of known size")
-    try:
-        head.layout(output.units)
-    except UnsupportedHeadError as error:
-        raise UnsupportedHeadError(f"output {name!r}: {error}") from error

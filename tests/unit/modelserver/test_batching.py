@@ -26,7 +26,7 @@ class Doubler(Servable):
         self.may_run = threading.Event()
         self.may_run.set()
 
-    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], deadline: float | None) -> list[Array]:
+    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], _deadline: float | None) -> list[Array]:
         assert self.may_run.wait(LONG_S)
         x = feeds["x"]
         self.sizes.append(len(x))
@@ -125,16 +125,11 @@ def test_an_empty_batch_is_answered() -> None:
     assert answer.shape == (0,)
 
 
-def test_stopping_answers_what_is_queued() -> None:
-    model = Doubler()
-    with concurrent_calls(batches := BatchScheduler(BatchingParameters(8, 8, LONG_S)), model, [np.ones(1)]) as (
-        answer,
-    ):
-        batches.start()
-        while not batches.waiting:
-            pass
-        batches.stop()
-        assert answer.result()[0].tolist() == [2]
+def test_a_stopped_scheduler_refuses_instead_of_waiting_for_ever() -> None:
+    with scheduler(BatchingParameters(8, 8, LONG_S)) as batches:
+        pass
+    with pytest.raises(StatusError, match="stopping"):
+        batches.run(Doubler(), {"x": np.ones(1)}, ["y"], None)
 
 
 def _refused(answer: Future[list[Array]]) -> bool:

@@ -19,9 +19,7 @@ from headwise.modelserver.versions import All, Latest, Specific
 
 
 def parse(config: str) -> tuple[ModelConfig, ...]:
-    return parse_model_configs(
-        text_format.Parse(f"model_config_list {{ {config} }}", ModelServerConfig())
-    )
+    return parse_model_configs(text_format.Parse(f"model_config_list {{ {config} }}", ModelServerConfig()))
 
 
 def test_a_config_names_path_policy_and_labels(tmp_path: Path) -> None:
@@ -64,8 +62,7 @@ def test_the_deprecated_model_type_still_counts() -> None:
             "Illegal setting both",
         ),
         (
-            'config { name: "a" base_path: "/a" model_platform: "tensorflow" }'
-            'config { name: "a" base_path: "/b" model_platform: "tensorflow" }',
+            2 * 'config { name: "a" base_path: "/a" model_platform: "tensorflow" }',
             "Illegal to list model a multiple times",
         ),
     ],

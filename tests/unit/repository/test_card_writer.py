@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
+from headwise.errors import InvalidCardError
 from headwise.heads import (
     Argmax,
     Head,
@@ -19,7 +20,8 @@ from headwise.heads import (
     Temperature,
     Threshold,
 )
-from headwise.repository.card_writer import CARD_FILE, card_json, write_card
+from headwise.repository.card_writer import card_json, write_card
+from headwise.repository.cards import CARD_PATH
 
 BINARY = Head(
     task="binary",
@@ -83,9 +85,7 @@ def test_required_fields_stay_even_where_they_are_empty() -> None:
 
 
 def test_evidence_is_kept_whole() -> None:
-    evidence: dict[str, object] = {
-        "output_0": {"candidates": [], "expires": None, "log_loss": {"before": 0.11}}
-    }
+    evidence: dict[str, object] = {"output_0": {"candidates": [], "expires": None, "log_loss": {"before": 0.11}}}
 
     assert json.loads(card_json(card(BINARY, evidence=evidence)))["evidence"] == evidence
 
@@ -99,7 +99,7 @@ def test_a_card_replaces_the_one_before_and_leaves_nothing_else(tmp_path: Path) 
     write_card(tmp_path, card(HEADS[1]))
     file = write_card(tmp_path, card(BINARY))
 
-    assert file == tmp_path / CARD_FILE
+    assert file == tmp_path / CARD_PATH
     assert file.read_bytes() == card_json(card(BINARY))
     assert list(file.parent.iterdir()) == [file]
 
@@ -111,3 +111,10 @@ def test_a_card_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
 
     assert file.read_bytes() == card_json(card(BINARY))
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_card_that_a_reader_would_refuse_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(InvalidCardError, match="card_version"):
+        write_card(tmp_path, HeadCard(2, {}))  # type: ignore[arg-type]
+
+    assert list(tmp_path.iterdir()) == []

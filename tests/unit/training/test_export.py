@@ -88,7 +88,12 @@ def test_several_outputs_take_a_head_each_and_what_is_not_named_is_raw(tmp_path:
             "tanh gives margins",
             id="legal with one unit, refused with two",
         ),
-        pytest.param(lambda: dense(1), {"risk": BINARY}, "'risk', but the model has: ", id="no such output"),
+        pytest.param(
+            lambda: dense(1),
+            {"risk": BINARY},
+            "heads.risk: the signature's outputs are 'output_0'",
+            id="no such output",
+        ),
         pytest.param(two_outputs, BINARY, "kind, risk", id="one head for two outputs"),
         pytest.param(lambda: dense(1, dtype="int32"), BINARY, "int32", id="not floating"),
     ],
@@ -103,7 +108,7 @@ def test_a_head_that_does_not_fit_is_refused_and_leaves_nothing_behind(
 
 
 def test_a_refusal_names_the_output(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedHeadError, match=r"^output 'risk': "):
+    with pytest.raises(UnsupportedHeadError, match=r"^signatures\.serving_default\.heads\.risk: "):
         export(two_outputs(), tmp_path, {"risk": THREE})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
@@ -19,7 +20,6 @@ from headwise.api.rest.tfs import TfsRoutes
 from headwise.errors import HeadwiseError
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
-from headwise.settings import Settings
 from headwise.telemetry.metrics import Metrics
 
 _VERSIONS = ("", "/versions/{version:int}", "/labels/{label}")
@@ -34,12 +34,19 @@ class RestSurface:
     operations: Operations
 
 
-def create_app(gateway: Gateway, settings: Settings, metrics: Metrics) -> RestSurface:
-    """Wire the HTTP surface."""
-    timeout = settings.request_timeout
+def create_app(
+    gateway: Gateway,
+    metrics: Metrics,
+    *,
+    timeout: float,
+    max_body_bytes: int,
+    required_models: frozenset[str] = frozenset(),
+    tfs_nonfinite: Literal["error", "bare"] = "error",
+) -> RestSurface:
+    """Wire the HTTP surface; timeout in seconds, required_models for /readyz."""
     classify = Classify(gateway, timeout=timeout)
-    operations = Operations(gateway, metrics, required=settings.required_models, timeout=timeout)
-    tfs = TfsRoutes(gateway, classify, timeout, settings.tfs_nonfinite)
+    operations = Operations(gateway, metrics, required=required_models, timeout=timeout)
+    tfs = TfsRoutes(gateway, classify, timeout, tfs_nonfinite)
 
     app = FastAPI(title="headwise", version=__version__, description=documentation.ABOUT, redoc_url=None)
     app.include_router(_operations(operations))
@@ -53,7 +60,7 @@ def create_app(gateway: Gateway, settings: Settings, metrics: Metrics) -> RestSu
     envelope = Envelope(
         app,
         metrics,
-        max_body_bytes=settings.max_body_bytes,
+        max_body_bytes=max_body_bytes,
         is_model=lambda name: name in gateway.repository.snapshot.models,
     )
     return RestSurface(envelope, operations)

@@ -66,6 +66,8 @@ class TfsRoutes:
         call = resolve(request.method, target(request.scope), request.headers.get("origin", ""))
         if isinstance(call, Answer):
             return to_response(call)
+        # For the metrics, which middleware keeps.
+        request.scope["headwise.verb"], request.scope["headwise.model"] = call.verb, call.spec.name
         if call.verb == "classify":
             return await self.classify(request, call.spec)
         try:

@@ -68,12 +68,12 @@ def metadata(response: prediction_service_pb2.GetModelMetadataResponse) -> Answe
     Raises: BackendProtocolError.
     """
     spec = _printed({"name": "", "version": "", "signature_name": ""} | _fields(response.model_spec))
-    signatures = _printed(_fields(signature_map(response)))
+    signatures = _printed(_fields(_signature_map(response)))
     body = f'{{\n"model_spec":{spec},\n"metadata": {{"signature_def": {signatures}}}\n}}\n'
     return Answer(200, body.encode())
 
 
-def signature_map(
+def _signature_map(
     response: prediction_service_pb2.GetModelMetadataResponse,
 ) -> prediction_service_pb2.SignatureDefMap:
     """Unpack the signatures.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ _ESCAPES: Mapping[int, str] = {
     **{code: f"\\u{code:04X}" for code in range(0x20)},
     **{ord(char): f"\\{letter}" for char, letter in zip('"\\\b\f\n\r\t', '"\\bfnrt', strict=True)},
 }
-_WORDS: Mapping[str, str] = {"None": "null", "True": "true", "False": "false", "[]": "[]", "{}": "{}"}
+_TYPE_NAMES: Mapping[type, str] = {dict: "Object", list: "Array", str: "String", type(None): "Null"}
 
 
 class _Decoder(rapidjson.Decoder):
@@ -82,6 +83,11 @@ def _located(error: rapidjson.JSONDecodeError) -> tuple[int, str]:
     return int(found[1]), found[2]
 
 
+def type_name(value: Json) -> str:
+    """What RapidJSON calls the type of a value."""
+    return str(value) if isinstance(value, bool) else _TYPE_NAMES.get(type(value), "Number")
+
+
 def quote(text: str) -> str:
     """A JSON string; bytes that were no UTF-8 pass as lone surrogates (surrogateescape)."""
     return f'"{text.translate(_ESCAPES)}"'
@@ -98,32 +104,34 @@ def echo(value: Json) -> str:
     return "".join(printed)
 
 
-def _pieces(value: Json, indent: str) -> Iterator[str]:
+def _pieces(value: Json, indent: str, lead: str = "") -> Iterator[str]:
+    """The tokens of a printed value, each with the blanks and commas before it."""
     inner = indent + INDENT
     if isinstance(value, dict) and value:
-        before = "{\n"
-        for name, member in value.items():
-            yield f"{before}{inner}{quote(name)}: "
-            yield from _pieces(member, inner)
-            before = ",\n"
+        yield f"{lead}{{"
+        for index, (name, member) in enumerate(value.items()):
+            yield f"{',' if index else ''}\n{inner}{quote(name)}"
+            yield from _pieces(member, inner, ": ")
         yield f"\n{indent}}}"
     elif isinstance(value, list) and value:
-        before = "["
-        for element in value:
-            yield before
-            yield from _pieces(element, inner)
-            before = ", "
+        yield f"{lead}["
+        for index, element in enumerate(value):
+            yield from _pieces(element, inner, ", " if index else "")
         yield "]"
     else:
-        yield _scalar(value)
+        yield lead + _scalar(value)
 
 
 def _scalar(value: Json) -> str:
-    if isinstance(value, str):
-        return quote(value)
-    if isinstance(value, float):
-        return _double(value)
-    return str(value) if value.__class__ is int else _WORDS[repr(value)]
+    match value:
+        case str():
+            return quote(value)
+        case bool() | None:
+            return json.dumps(value)
+        case float():
+            return _double(value)
+        case _:
+            return str(value)
 
 
 def _double(value: float) -> str:

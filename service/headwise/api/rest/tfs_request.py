@@ -6,20 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headwise.api.rest import tfs_tensors
-from headwise.api.rest.tfs_json import Json, echo, parse
+from headwise.api.rest.tfs_json import Json, echo, parse, type_name
 from headwise.api.status import status_of
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidRequestError, UnsupportedError
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
-
-_TYPE_NAMES: Mapping[type, str] = {
-    dict: "Object",
-    list: "Array",
-    str: "String",
-    int: "Number",
-    float: "Number",
-    type(None): "Null",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +97,7 @@ def check_examples(body: Body) -> None:
 
 def _check_example(example: Json) -> None:
     if not isinstance(example, dict):
-        kind = str(example) if isinstance(example, bool) else _TYPE_NAMES[type(example)]
-        raise InvalidRequestError(f"Example must be JSON object but got JSON {kind}")
+        raise InvalidRequestError(f"Example must be JSON object but got JSON {type_name(example)}")
 
 
 def _misformed(members: Mapping[str, Json], text: str) -> InvalidRequestError:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headwise.api.rest.tfs_json import Json, echo
+from headwise.api.rest.tfs_json import Json, echo, type_name
 from headwise.errors import InvalidRequestError, UnsupportedError
 from headwise.savedmodel.signature import NUMPY_DTYPES
 
@@ -20,7 +20,6 @@ MAX_RANK = 64
 """numpy's limit."""
 
 _TFS_NAMES: Mapping[str, str] = {"float32": "float", "float64": "double", "float16": "half"}
-_JSON_NAMES: Mapping[type, str] = {dict: "Object", list: "Array", str: "String", type(None): "Null"}
 
 _INT32 = (-(2**31), 2**31 - 1)
 _RANGES: Mapping[str, tuple[int, int]] = {
@@ -152,7 +151,7 @@ def _leaf(value: Any, dtype: str) -> object:
     if dtype not in _TYPES and not isinstance(value, dict):
         raise UnsupportedError(f"Conversion of JSON Value: {echo(value)} to type: {name}")
     if not _fits([value], dtype):
-        kind = str(value) if isinstance(value, bool) else _JSON_NAMES.get(type(value), "Number")
+        kind = type_name(value)
         raise InvalidRequestError(f"JSON Value: {echo(value)} Type: {kind} is not of expected type: {name}")
     return value.encode() if isinstance(value, str) else value
 

@@ -1,0 +1,68 @@
+# Everything a newcomer needs: `make serve` and `make test`. Needs Python 3.11 or newer and make, nothing else.
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+BIN := .venv/bin
+ENVIRONMENT := .venv/.complete
+PROTOS := $(wildcard proto/headwise/*/*.proto)
+EXAMPLES := tumor wine digits parity parity_logit parity_two digit_traits severity diabetes
+
+.PHONY: help serve models test test-quick test-system check lint format types imports proto proto-check lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+serve: models ## train the example models if they are missing, then serve them on 127.0.0.1:8080
+	@echo "[3/3] serving; Ctrl-C stops"
+	@exec $(BIN)/headwise serve
+
+models: $(ENVIRONMENT) ## train and export the example models that are missing
+	@echo "[2/3] example models"
+	@$(BIN)/python models/recipes/train.py
+
+$(ENVIRONMENT): requirements/dev.txt
+	@echo "[1/3] environment: .venv with $(PYTHON), about two minutes the first time"
+	@$(PYTHON) -c 'import sys; sys.exit("headwise needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+test: $(ENVIRONMENT) ## every test that needs nothing beyond PyPI
+	@$(BIN)/python -m pytest -m "not system" $(PYTEST_FLAGS)
+
+test-quick: $(ENVIRONMENT) ## the unit tests, under a minute
+	@$(BIN)/python -m pytest -m "not system" tests/unit $(PYTEST_FLAGS)
+
+test-system: $(ENVIRONMENT) ## the tests that need Debian packages; installs them
+	@command -v curl >/dev/null || (apt-get update -qq && apt-get install -qq -y curl)
+	@$(BIN)/python -m pytest -m system $(PYTEST_FLAGS)
+
+check: lint types imports proto-check test ## what CI runs, but for test-system
+
+lint: $(ENVIRONMENT) ## ruff
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+format: $(ENVIRONMENT) ## format the code
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+types: $(ENVIRONMENT) ## mypy --strict
+	@$(BIN)/mypy
+
+imports: $(ENVIRONMENT) ## import-linter: the house's layers
+	@$(BIN)/lint-imports
+
+proto: $(ENVIRONMENT) ## generate the messages from proto/
+	@$(BIN)/python -m grpc_tools.protoc -I proto --python_out=service --pyi_out=service $(PROTOS)
+	@$(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=service proto/headwise/v1/classification_service.proto
+
+proto-check: proto ## fail if the committed messages are not what proto/ generates
+	@git diff --exit-code --stat -- service/headwise/v1 service/headwise/tfserving
+
+lock: $(ENVIRONMENT) ## pin every dependency with its hashes
+	@for lock in "gateway:" "embedded:--extra embedded" "dev:--all-extras --group dev"; do \
+	  $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate $${lock#*:} -o requirements/$${lock%%:*}.txt $(LOCK_FLAGS) || exit 1; done
+
+clean: ## remove the environment, caches and trained models
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis $(addprefix models/,$(EXAMPLES))

@@ -1,0 +1,1 @@
+"""What several tests share: real processes, and model repositories to run them on."""

@@ -1,0 +1,97 @@
+"""`headwise serve` as a real process on free ports."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+_STARTED = re.compile(r"HTTP on (\S+), gRPC on port (\d+)")
+
+
+class GatewayProcess:
+    """Started by `with`; stopped as Ctrl-C does it."""
+
+    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+        self._lines: list[str] = []
+        self._started = threading.Event()
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "headwise", "serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"),
+                *arguments,
+            ],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "HEADWISE_POLL_INTERVAL": "0.2", **(environment or {})},
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def __enter__(self) -> GatewayProcess:
+        if not self._started.wait(30):
+            raise AssertionError(f"the gateway did not start:\n{self.log}")
+        found = _STARTED.search(self.log)
+        assert found is not None, self.log
+        self.url, self.grpc = f"http://{found[1]}", f"127.0.0.1:{found[2]}"
+        self.http = httpx.Client(base_url=self.url, timeout=30)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.http.close()
+        self.stop()
+
+    @property
+    def log(self) -> str:
+        """What it has written to standard error so far."""
+        return "".join(self._lines)
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Send a signal and wait for the end."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+    def wait_ready(self, seconds: float = 60) -> GatewayProcess:
+        """Wait until /readyz answers 200."""
+        self.wait_for(lambda: self.http.get("/readyz").status_code == 200, seconds)
+        return self
+
+    def wait_for(self, condition: Any, seconds: float = 30) -> None:
+        """Wait until a condition holds."""
+        give_up = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > give_up:
+                raise AssertionError(f"not within {seconds} s:\n{self.log}")
+            time.sleep(0.05)
+
+    def classify(self, model: str, body: dict[str, Any] | bytes) -> httpx.Response:
+        """POST /v1/models/MODEL:classify."""
+        path = f"/v1/models/{model}:classify"
+        return self.http.post(path, content=body) if isinstance(body, bytes) else self.http.post(path, json=body)
+
+    def children(self) -> list[int]:
+        """Process ids of its children."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return [int(pid) for task in tasks for pid in task.read_text().split()]
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._lines.append(line)
+            if _STARTED.search(line):
+                self._started.set()
+        self._started.set()
+        self.process.stderr.close()

@@ -1,0 +1,128 @@
+"""Request bodies are read as recorded: what TensorFlow Serving took, and what it refused in which words."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.contract.recordings import MODELS, groups
+
+from headwise import savedmodel
+from headwise.api.rest import tfs_request
+from headwise.errors import InvalidRequestError
+from headwise.savedmodel import Signature, TensorSpec
+
+ONE = {"x": TensorSpec("float32", (None, 2))}
+TWO = {"n": TensorSpec("int32", (None,)), "x": TensorSpec("float32", (None,))}
+
+_TOPICS = ("several", "malformed", "keys", "rows", "dtypes", "floats", "bytes")
+# The last digits of the double that it quotes are not RapidJSON's.
+_OTHER_DIGITS = "rest-dtypes/dtypes/uint64-overflow"
+_REFUSED = [
+    case
+    for case in groups("rest")["default"].cases
+    if case["name"].startswith(tuple(f"rest-{topic}/" for topic in _TOPICS))
+    if case["status"] == 400 and case["match"] == "json" and case["name"] != _OTHER_DIGITS
+]
+
+
+def _model(case: dict[str, Any]) -> Path:
+    name: str = case["path"].split("/")[3].partition(":")[0]
+    return MODELS / name / "1"
+
+
+def _read(data: bytes, known: Mapping[str, Signature]) -> tfs_request.Inputs:
+    body = tfs_request.read(data)
+    return tfs_request.inputs(body, tfs_request.signature(body, known).inputs)
+
+
+@pytest.mark.parametrize("case", _REFUSED, ids=[case["name"] for case in _REFUSED])
+def test_a_body_is_refused_in_the_recorded_words(case: dict[str, Any]) -> None:
+    known = savedmodel.read(_model(case)).signatures
+    with pytest.raises(InvalidRequestError) as caught:
+        _read(case["body"].encode(), known)
+    assert str(caught.value) == json.loads(case["response_body"])["error"]
+
+
+def test_the_recorded_refusals_are_many() -> None:
+    assert len(_REFUSED) > 70
+
+
+def _inputs(body: str, wanted: dict[str, TensorSpec]) -> tfs_request.Inputs:
+    return tfs_request.inputs(tfs_request.read(body.encode()), wanted)
+
+
+@pytest.mark.parametrize(
+    ("body", "row"),
+    [
+        ('{"instances": [[1, 2], [3, 4]]}', True),
+        ('{"instances": [{"x": [1, 2]}, {"x": [3, 4]}]}', True),
+        ('{"inputs": [[1, 2], [3, 4]]}', False),
+        ('{"inputs": {"x": [[1, 2], [3, 4]], "other": 5}}', False),
+    ],
+)
+def test_all_forms_give_the_same_array(body: str, row: bool) -> None:
+    inputs = _inputs(body, ONE)
+    assert inputs.row is row
+    assert inputs.arrays.keys() == {"x"}
+    assert np.array_equal(inputs.arrays["x"], np.array([[1, 2], [3, 4]], np.float32))
+
+
+def test_several_inputs_are_named_in_each_row() -> None:
+    arrays = _inputs('{"instances": [{"x": 0.5, "n": 1}, {"n": 2, "x": 1.5}]}', TWO).arrays
+    assert {name: array.tolist() for name, array in arrays.items()} == {"x": [0.5, 1.5], "n": [1, 2]}
+    assert (arrays["x"].dtype.name, arrays["n"].dtype.name) == ("float32", "int32")
+
+
+def test_base64_and_plain_strings_may_stand_in_turn() -> None:
+    text = {"s": TensorSpec("string", (None,))}
+    rows = _inputs('{"instances": [{"b64": "/w=="}, "é"]}', text).arrays["s"]
+    named = _inputs('{"instances": [{"s": {"b64": "/w=="}}, {"s": "é"}]}', text).arrays["s"]
+    assert rows.tolist() == named.tolist() == [b"\xff", "é".encode()]
+
+
+def test_a_row_in_base64_names_no_input() -> None:
+    with pytest.raises(InvalidRequestError, match=r"^Expecting object but got list at item 1 of input list$"):
+        _inputs('{"instances": [{"x": [1, 2]}, {"b64": "AA=="}]}', ONE)
+
+
+def test_rows_of_the_same_size_must_have_the_same_shape() -> None:
+    with pytest.raises(InvalidRequestError, match=r"Expecting shape \[2\] but got: \[1,2\]$"):
+        _inputs('{"instances": [[1, 2], [[3, 4]]]}', ONE)
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [("{}", "serving_default"), ('{"signature_name": ""}', "serving_default"), ('{"signature_name": "s"}', "s")],
+)
+def test_the_default_signature_is_serving_default(body: str, name: str) -> None:
+    assert tfs_request.read(body.encode()).signature_name == name
+
+
+def test_a_signature_without_inputs_is_refused() -> None:
+    known = {"serving_default": Signature({}, {})}
+    with pytest.raises(InvalidRequestError, match=r"^Failed to get input map for signature: serving_default$"):
+        tfs_request.signature(tfs_request.read(b"{}"), known)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ('{"context": [1], "examples": [{}]}', "Example must be JSON object but got JSON Array"),
+        ('{"examples": [true]}', "Example must be JSON object but got JSON True"),
+        ('{"examples": [3]}', "Example must be JSON object but got JSON Number"),
+        ('{"examples": 3}', "JSON Value: {\n    \"examples\": 3\n} Expecting 'examples' value to be an list/array"),
+        ('{"examples": []}', "JSON Value: {\n    \"examples\": []\n} 'examples' value is an empty array"),
+        ("{}", "JSON Value: {} When method is classify, key 'examples' is expected and was not found"),
+    ],
+)
+def test_calls_with_examples_are_checked_for_their_form(body: str, text: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        tfs_request.check_examples(tfs_request.read(body.encode()))
+    assert str(caught.value) == text
+
+
+def test_well_formed_examples_pass() -> None:
+    tfs_request.check_examples(tfs_request.read(b'{"context": {}, "examples": [{"x": 1}]}'))
