@@ -101,7 +101,8 @@ def test_raw_numbers_of_a_refused_model_where_the_setting_allows(tmp_path_factor
     add_model(models, "logit", WRONG["one_softmax"][1], name="one_softmax")
     environment = {"HEADWISE_RAW_WHEN_REFUSED": "true", "HEADWISE_REQUIRED_MODELS": '["one_softmax"]'}
     with GatewayProcess("--models", str(models), environment=environment) as running:
-        running.wait_for(lambda: running.http.get("/readyz").json()["models"]["one_softmax"]["code"] == "head-config")
         running.wait_for(lambda: running.http.post("/v1/models/one_softmax:predict", json=GOOD).status_code == 200)
-        assert running.http.get("/readyz").status_code == 503
-        assert "required" in running.http.get("/readyz").json()["reason"]
+        running.wait_for(lambda: "required" in running.http.get("/readyz").json()["reason"])
+        ready = running.http.get("/readyz")
+        assert (ready.status_code, ready.json()["models"]["one_softmax"]["code"]) == (503, "head-config")
+        assert "required and not ready: one_softmax" in ready.json()["reason"]

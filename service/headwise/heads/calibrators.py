@@ -13,6 +13,9 @@ from headwise.errors import InvalidCardError
 from headwise.heads.links import Float64
 from headwise.heads.scores import FROM_LOGITS, Form, Scores
 
+COLDEST = 1e-3
+"""Smallest temperature: below it every answer is 0 or 1, and near 0 the logits would overflow."""
+
 
 class Calibrator(Protocol):
     """What every calibrator offers; its other fields are its parameters in the card."""
@@ -39,8 +42,8 @@ class Temperature:
     method: Literal["temperature"] = "temperature"
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise InvalidCardError(f"temperature is {self.temperature}: it must be a finite number above 0")
+        if not (math.isfinite(self.temperature) and self.temperature >= COLDEST):
+            raise InvalidCardError(f"temperature is {self.temperature}: it must be finite and {COLDEST} or more")
 
     def scores(self, logits: Float64, form: Form) -> Scores:
         """Divides every logit by the temperature."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from headwise.errors import NonFiniteOutputError, OutputRangeError, OutputShapeError
-from headwise.heads.links import Float64, FloatDtype
+from headwise.heads.links import Float64
 from headwise.heads.spec import Activation, Layout
 
 CONTRADICTION = 1e-3
@@ -37,38 +37,46 @@ class Observations:
     row_sum_error: float = 0.0
 
 
-def as_rows(output: NDArray[Any]) -> NDArray[np.floating[Any]]:
-    """Output (batch,), (batch, units) or (batch, *positions, units) as (rows, units); one axis is one unit.
+def with_units(output: ArrayLike) -> NDArray[np.floating[Any]]:
+    """Output (batch, *positions, units) in its own dtype; (batch,) is one unit, lists are float64.
 
-    Raises: OutputShapeError for a scalar or an output that is not floating.
+    Raises: OutputShapeError for a scalar, a ragged list or an output that is not floating.
     """
-    if output.dtype.kind != "f":
-        raise OutputShapeError(f"the output is {output.dtype}: a head reads floating numbers")
-    if output.ndim == 0:
+    try:
+        array = np.asarray(output, dtype=None if hasattr(output, "dtype") else np.float64)
+    except ValueError as error:
+        raise OutputShapeError(f"the output is no array of numbers: {error}") from error
+    if array.dtype.kind != "f":
+        raise OutputShapeError(f"the output is {array.dtype}: a head reads floating numbers")
+    if array.ndim == 0:
         raise OutputShapeError("the output is a scalar: a head's output has a row for each input row")
-    return output.reshape(-1, 1) if output.ndim == 1 else output.reshape(-1, output.shape[-1])
+    return array[:, np.newaxis] if array.ndim == 1 else array
 
 
-def check(raw: Float64, source: FloatDtype, layout: Layout, activation: Activation) -> Observations:
-    """Check rows (rows, units) float64 that came in dtype `source`.
+def admit(output: NDArray[np.floating[Any]], layout: Layout, activation: Activation) -> tuple[Float64, Observations]:
+    """Output (batch, *positions, units) as contiguous float64, after its check.
+
+    Values within rounding of their range (4 eps of the dtype they came in) are brought into it; all others
+    stay as they are, bit for bit.
 
     Raises: NonFiniteOutputError, OutputRangeError, both naming the rows.
     """
+    raw: Float64 = np.array(output, dtype=np.float64, order="C")
     _check_finite(raw, layout, activation)
     if activation not in _RANGES:
-        return Observations()
+        return raw, Observations()
     low, high = _RANGES[activation]
-    eps = float(np.finfo(source).eps)
-    slack = 4 * raw.shape[1] * eps
-    outside = (raw < low - slack) | (raw > high + slack)
+    rounding = 4 * float(np.finfo(output.dtype).eps)
+    outside = (raw < low - rounding) | (raw > high + rounding)
     if outside.any():
         raise OutputRangeError(
-            f"{activation} promises values in [{low:g}, {high:g}], but {_rows(outside.any(axis=1))} "
-            f"hold {raw[outside][0]:.6g}: is the layer's activation what the card says?"
+            f"{activation} promises values in [{low:g}, {high:g}], but there is {raw[outside][0]:.6g} "
+            f"in {_rows(outside.any(axis=-1))}: is the layer's activation what the card says?"
         )
-    return Observations(
-        saturated=int(((raw == low) | (raw == high)).sum()),
-        row_sum_error=_row_sum_error(raw, activation, slack) if layout in _EXCLUSIVE else 0.0,
+    bounded: Float64 = np.clip(raw, low, high)
+    return bounded, Observations(
+        saturated=int(((bounded == low) | (bounded == high)).sum()),
+        row_sum_error=_row_sum_error(raw, activation, rounding) if layout in _EXCLUSIVE else 0.0,
     )
 
 
@@ -76,29 +84,31 @@ def _check_finite(raw: Float64, layout: Layout, activation: Activation) -> None:
     finite = np.isfinite(raw)
     if finite.all():
         return
-    bad = ~finite.all(axis=1)
+    good = finite.all(axis=-1)
     if layout in _EXCLUSIVE and activation in ("linear", "log_softmax"):
-        bad = ~((finite | np.isneginf(raw)).all(axis=1) & finite.any(axis=1))
-    if bad.any():
-        raise NonFiniteOutputError(f"the output is not finite in {_rows(np.asarray(bad))}")
+        # log(0) is a fair answer for a class that cannot be, as long as another one can.
+        good = (finite | np.isneginf(raw)).all(axis=-1) & finite.any(axis=-1)
+    if not good.all():
+        raise NonFiniteOutputError(f"the output is not finite in {_rows(np.logical_not(good))}")
 
 
-def _row_sum_error(raw: Float64, activation: Activation, slack: float) -> float:
-    if not len(raw):
-        return 0.0
-    sums = (np.exp(raw) if activation == "log_softmax" else raw).sum(axis=1)
+def _row_sum_error(raw: Float64, activation: Activation, rounding: float) -> float:
+    sums = (np.exp(raw) if activation == "log_softmax" else raw).sum(axis=-1)
     off: Float64 = np.abs(sums - 1.0)
-    if off.max() > CONTRADICTION:
-        worst = int(off.argmax())
+    worst = float(off.max(initial=0.0))
+    if worst > CONTRADICTION:
         raise OutputRangeError(
-            f"{activation} promises rows that sum to 1, but {_rows(np.greater(off, CONTRADICTION))} do not "
-            f"(row {worst} sums to {sums[worst]:.6g}): are these independent sigmoids or raw logits?"
+            f"{activation} promises rows that sum to 1, but there is a sum of {sums.ravel()[off.argmax()]:.6g} "
+            f"in {_rows(off > CONTRADICTION)}: are these independent sigmoids or raw logits?"
         )
-    return float(off.max()) if off.max() > slack else 0.0
+    return worst if worst > raw.shape[-1] * rounding else 0.0
 
 
-def _rows(mask: NDArray[np.bool_], shown: int = 5) -> str:
-    found = np.flatnonzero(mask)
+def _rows(where: ArrayLike, shown: int = 5) -> str:
+    """Names the rows of the batch where the mask (batch, *positions) holds."""
+    mask = np.asarray(where, dtype=np.bool_)
+    bad = np.asarray(mask.reshape(len(mask), -1).any(axis=1))
+    found = np.flatnonzero(bad)
     more = ", …" if len(found) > shown else ""
     names = ", ".join(map(str, found[:shown].tolist()))
-    return f"row {names}" if len(found) == 1 else f"rows {names}{more} ({len(found)} of {len(mask)})"
+    return f"row {names}" if len(found) == 1 else f"rows {names}{more} ({len(found)} of {len(bad)})"

@@ -119,6 +119,10 @@ class Applied:
     name: str | None = None
 
 
+AT_ZERO = Applied("threshold", "default", (0.0,))
+"""How a margin is decided: it has no probability to compare."""
+
+
 def resolve(decision: Rule | None, task: Task, labels: tuple[str, ...], wanted: float | str | None) -> Applied:
     """Request over card over default.
 
@@ -157,6 +161,10 @@ def above(scores: Scores, cuts: tuple[float, ...]) -> NDArray[np.bool_]:
     return scores.evidence >= (logit(cut) if scores.space is Space.LOGIT else cut)
 
 
-def ranked(probabilities: Float64, count: int) -> NDArray[np.int64]:
-    """Indices (rows, min(count, classes)) of the most probable classes; ties go to the lowest index."""
-    return np.argsort(-probabilities, axis=1, kind="stable")[:, :count]
+def ranked(scores: Scores, probabilities: Float64, count: int) -> NDArray[np.int64]:
+    """Indices (rows, min(count, classes)) of the most probable classes; ties go to the lowest index.
+
+    The evidence ranks where it has a column a class, as argmax does: probabilities that rounded to a tie do not.
+    """
+    by = scores.evidence if scores.evidence.shape == probabilities.shape else probabilities
+    return np.argsort(-by, axis=1, kind="stable")[:, :count]

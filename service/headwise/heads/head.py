@@ -85,7 +85,7 @@ class Head:
         wanted = {
             "binary": (1, 2),
             "ordinal": (len(self.labels) - 1,),
-            "regression": (units,),
+            "regression": (max(units, 1),),
         }.get(self.task, (len(self.labels),))
         if units not in wanted:
             raise UnsupportedHeadError(
@@ -104,10 +104,12 @@ class Head:
         """
         if options.top_k is not None and self.task == "regression":
             raise InvalidRequestError("a regression head has no classes for top_k to rank")
-        if self.is_margin and options != NO_OPTIONS:
-            raise InvalidRequestError(
-                "a tanh margin without calibrator has no probability: threshold and top_k do not apply to it"
-            )
+        if self.is_margin:
+            if options != NO_OPTIONS:
+                raise InvalidRequestError(
+                    "a tanh margin without calibrator has no probability: threshold and top_k do not apply to it"
+                )
+            return decisions.AT_ZERO
         return decisions.resolve(self.decision, self.task, self.labels, options.threshold)
 
     def predict(
@@ -125,25 +127,25 @@ class Head:
     def answer(self, output: ArrayLike, options: Options = NO_OPTIONS) -> Prediction:
         """`predict` with the options as one value."""
         applied = self.resolve(options)
-        array = output if isinstance(output, np.ndarray) else np.asarray(output, dtype=np.float64)
-        rows = contract.as_rows(array)
+        array = contract.with_units(output)
+        *positions, units = array.shape
         try:
-            layout = self.layout(rows.shape[1])
+            layout = self.layout(units)
         except UnsupportedHeadError as error:
-            raise OutputShapeError(f"output of shape {array.shape}: {error}") from error
-        raw = np.ascontiguousarray(rows, dtype=np.float64)
-        observed = contract.check(raw, rows.dtype, layout, self.activation)
-        scores = self._scores(legal(layout, self.activation), raw, rows.dtype)
-        shape = array.shape[:1] if array.ndim == 1 else array.shape[:-1]
+            raise OutputShapeError(f"output of shape {np.shape(output)}: {error}") from error
+        raw, observed = contract.admit(array, layout, self.activation)
+        scores = self._scores(legal(layout, self.activation), raw.reshape(-1, units), array.dtype)
 
         answer = self._decide(scores, applied, options.top_k)
-        shaped = {name: rows.reshape(*shape, *rows.shape[1:]) for name, rows in answer.items()}
+        shaped = {name: rows.reshape(*positions, *rows.shape[1:]) for name, rows in answer.items()}
         return Prediction(self.task, self.labels, applied, observed, **shaped)
 
     def _scores(self, cell: Legal, raw: Float64, source: FloatDtype) -> Scores:
-        if self.calibration is None or cell.form is None or cell.canonical is None:
-            return cell.scores(raw)
-        return self.calibration.scores(cell.canonical(raw, source), cell.form)
+        # A logit beyond float64 is infinite, and its probability 0 or 1: that overflow is right.
+        with np.errstate(over="ignore"):
+            if self.calibration is None or cell.form is None or cell.canonical is None:
+                return cell.scores(raw)
+            return self.calibration.scores(cell.canonical(raw, source), cell.form)
 
     def _decide(self, scores: Scores, applied: Applied, top_k: int | None) -> dict[str, NDArray[Any]]:
         if self.task == "regression":
@@ -151,17 +153,16 @@ class Head:
         answer: dict[str, NDArray[Any]] = {}
         if scores.probabilities is not None:
             answer["probabilities"] = scores.probabilities
+        if scores.space is Space.MARGIN:
+            answer["margins"] = scores.evidence[:, 0]
         if applied.cuts is None:
             answer["indices"] = scores.evidence.argmax(axis=1)
-        elif scores.space is Space.MARGIN:
-            answer["margins"] = scores.evidence[:, 0]
-            answer["indices"] = (scores.evidence[:, 0] >= 0).astype(np.int64)
         elif self.task == "multilabel":
             answer["decisions"] = decisions.above(scores, applied.cuts)
         else:
             answer["indices"] = decisions.above(scores, applied.cuts).sum(axis=1)
         if top_k is not None and scores.probabilities is not None:
-            answer["top"] = decisions.ranked(scores.probabilities, top_k)
+            answer["top"] = decisions.ranked(scores, scores.probabilities, top_k)
         return answer
 
     def _check_labels(self) -> None:

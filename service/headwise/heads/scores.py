@@ -46,14 +46,6 @@ class Scores:
     space: Space
     probabilities: Float64 | None
 
-    @property
-    def ranking(self) -> Float64 | None:
-        """(rows, classes): what orders classes; the evidence where it has a column a class, so that ties in
-        rounded probabilities do not set the ranking against the argmax."""
-        if self.probabilities is None or self.evidence.shape == self.probabilities.shape:
-            return self.evidence if self.probabilities is not None else None
-        return self.probabilities
-
 
 def _class_steps(exceed: Float64) -> Float64:
     """P(y > k) for each step, falling along the axis, to P(y = k) for each class."""

@@ -81,7 +81,7 @@ class Catalogue:
     # What happens to a version
 
     def begin(self, name: str) -> tuple[Load | Unload, Version] | None:
-        """Decide what to do next for a model and mark it as begun."""
+        """Decide what to do next for a model and mark it as begun; for the one thread that then does it."""
         with self.changed:
             versions = self._models[name]
             for version in versions.values():

@@ -4,8 +4,10 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -21,6 +23,7 @@ from headwise.modelserver.manager import Lifecycle, ModelManager
 from headwise.modelserver.servable import Servable, load
 from headwise.modelserver.services import Runner, Services, handlers, run_directly
 from headwise.modelserver.status import StatusError
+from headwise.modelserver.tensors import Array
 from headwise.modelserver.warmup import warm_up
 
 log = logging.getLogger(__name__)
@@ -47,7 +50,7 @@ class ServerOptions:
     tensor_content: bool = False
     check_method_names: bool = False
     health_service: bool = False
-    threads: int = 4 * (os.cpu_count() or 1)
+    threads: int = max(32, 4 * (os.cpu_count() or 1))
     grace_s: float = 30.0
 
 
@@ -62,6 +65,7 @@ class ModelServer:
         self._manager = ModelManager(self._catalogue, self._load, options.lifecycle)
         self._server = grpc.server(ThreadPoolExecutor(options.threads, "call"), options=_GRPC_OPTIONS)
         self._addresses: list[str] = []
+        self._stopping = threading.Event()
 
     def start(self) -> list[str]:
         """Open the ports at once, whatever the models do.
@@ -94,6 +98,7 @@ class ModelServer:
 
     def stop(self) -> None:
         """Refuse new calls, finish those under way, unload the models, remove the sockets."""
+        self._stopping.set()
         self._server.stop(self._options.grace_s).wait()
         if self._batches:
             self._batches.stop()
@@ -104,11 +109,17 @@ class ModelServer:
     def _load(self, name: str, version: int, path: Path) -> Servable:
         servable = load(name, version, path)
         try:
-            warm_up(servable, path, lambda feeds, fetches: self._runner(servable, feeds, fetches, None))
+            warm_up(servable, path, partial(self._run_warmup, servable))
         except StatusError:
             servable.close()
             raise
         return servable
+
+    def _run_warmup(self, servable: Servable, feeds: Mapping[str, Array], fetches: Sequence[str]) -> list[Array]:
+        """Run one warm-up record, unless the server stops: a long warm-up must not delay that."""
+        if self._stopping.is_set():
+            raise StatusError(grpc.StatusCode.CANCELLED, "the server is stopping")
+        return self._runner(servable, feeds, fetches, None)
 
 
 def serve(options: ServerOptions, parent: int | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,12 @@ CARD_PATH = Path("assets.extra") / "head.json"
 FLOATING = frozenset({"float16", "bfloat16", "float32", "float64"})
 
 _CARD = TypeAdapter(HeadCard)
+_CHOICE = len(("signatures", "NAME", "heads", "NAME"))
+_REASONS = {
+    "missing": "it is required",
+    "unexpected_keyword_argument": "there is no such key",
+    "union_tag_not_found": "its {discriminator} is required",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +63,11 @@ def parse_card(data: bytes) -> HeadCard:
     Raises: InvalidCardError with the key and the reason; UnsupportedHeadError where that is the reason.
     """
     try:
-        return _CARD.validate_json(data)
+        card = _CARD.validate_json(data)
     except ValidationError as error:
         raise _refusal(error) from error
+    json.loads(data, object_pairs_hook=_each_key_once, parse_constant=_no_number)
+    return card
 
 
 def check_card(card: HeadCard, model: SavedModel) -> None:
@@ -68,15 +78,18 @@ def check_card(card: HeadCard, model: SavedModel) -> None:
     for signature_name, signature_heads in card.signatures.items():
         where = f"signatures.{signature_name}"
         if signature_name not in model.signatures:
-            raise InvalidCardError(f"{where}: the model has {_listed(model.signatures)}")
+            raise InvalidCardError(f"{where}: the model's signatures are {_listed(model.signatures)}")
         outputs = model.signatures[signature_name].outputs
         for output, head in signature_heads.heads.items():
             key = f"{where}.heads.{output}"
             if output not in outputs:
                 raise InvalidCardError(f"{key}: the signature's outputs are {_listed(outputs)}")
-            if outputs[output].dtype not in FLOATING:
-                raise InvalidCardError(f"{key}: the output is {outputs[output]}: a head reads floating numbers")
-            units = outputs[output].units
+            spec = outputs[output]
+            if spec.dtype not in FLOATING:
+                raise InvalidCardError(f"{key}: the output is {spec}: a head reads floating numbers")
+            if spec.shape == ():
+                raise InvalidCardError(f"{key}: the output is a scalar: a head's output has a row for each input row")
+            units = spec.units
             if units is not None:
                 try:
                     head.layout(units)
@@ -86,19 +99,47 @@ def check_card(card: HeadCard, model: SavedModel) -> None:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a head card, as published in docs/head-card.schema.json."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_CARD.json_schema()}
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **_CARD.json_schema()}
+    for definition in schema["$defs"].values():
+        definition["description"] = definition["description"].partition("\n\nRaises:")[0]
+        if tag := definition["properties"].keys() & {"method", "rule"}:
+            definition["required"] = sorted({*definition.get("required", ()), *tag})
+    return schema
 
 
 def _refusal(error: ValidationError) -> InvalidCardError:
     """The first reason, with its key; others are counted."""
     first, *others = error.errors(include_url=False)
-    key = ".".join(str(part) for part in first["loc"]) or "the document"
+    key = ".".join(_key(first["loc"])) or "the document"
     cause = first.get("ctx", {}).get("error")
-    reason = str(cause) if isinstance(cause, InvalidCardError) else first["msg"]
+    told = _REASONS.get(first["type"], "").format(**first.get("ctx", {})) or first["msg"]
+    reason = str(cause) if isinstance(cause, InvalidCardError) else told
     more = f" (and {len(others)} more)" if others else ""
     kind = type(cause) if isinstance(cause, InvalidCardError) else InvalidCardError
     return kind(f"{key}: {reason}{more}")
 
 
+def _key(loc: tuple[int | str, ...]) -> list[str]:
+    """The key in the card: pydantic's path without the chosen method or rule, which it puts behind its key."""
+    chosen = len(loc) > _CHOICE and loc[_CHOICE] in ("calibration", "decision")
+    return [str(part) for at, part in enumerate(loc) if not (chosen and at == _CHOICE + 1)]
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise InvalidCardError(f"{next(key for key in keys if keys.count(key) > 1)}: the key is there twice")
+    return found
+
+
+def _no_number(constant: str) -> None:
+    raise InvalidCardError(f"the document: {constant} is no JSON number")
+
+
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names)) or "none"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")

@@ -1,5 +1,6 @@
 """The model server as a process: start, swap, sockets, signals, mistakes."""
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import grpc
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
-from tests.unit.modelserver.models import MODELS, publish, steps_request
+from tests.unit.modelserver.models import MODELS, publish, steps_request, warmup_file
 from tests.unit.modelserver.server_process import COMMAND, START_S, channel, eventually, server_process
 
 
@@ -128,6 +129,18 @@ def test_a_signal_lets_calls_finish_and_exits_with_0(slow_models: Path, number: 
         assert not answer.done()
         assert server.stop(number) == 0
         assert list(answer.result().outputs["n"].int_val) == [count]
+
+
+def test_a_warm_up_under_way_does_not_delay_the_end(slow_models: Path, tmp_path: Path) -> None:
+    warmup = warmup_file(tmp_path, *[slow_request(20_000)] * 1000)
+    shutil.copytree(slow_models / "slow" / "1", tmp_path / "slow" / "1")
+    (tmp_path / "slow" / "1" / "assets.extra").mkdir()
+    (tmp_path / "slow" / "1" / "assets.extra" / "tf_serving_warmup_requests").write_bytes(warmup)
+    with server_process("--models", str(tmp_path)) as server, channel(server.addresses[0]) as opened:
+        loading = get_model_status_pb2.ModelVersionStatus.LOADING
+        eventually(lambda: statuses(opened, "slow")[1][0] == loading)
+        assert server.stop() == 0
+        assert "the server is stopping" in server.wait_for("cannot load slow version 1")
 
 
 def test_the_callers_deadline_ends_the_run(slow_models: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from starlette.requests import Request
@@ -90,7 +90,7 @@ class TfsRoutes:
         body = tfs_request.read(data)
         known = await self.models.signatures(spec, timeout=self.timeout)
         inputs = tfs_request.inputs(body, tfs_request.signature(body, known).inputs)
-        named = ModelSpec(spec.name, spec.version, spec.label, body.signature_name)
+        named = replace(spec, signature_name=body.signature_name)
         prediction = await self.models.predict(named, inputs.arrays, timeout=self.timeout)
         bare = self.nonfinite == "bare"
         return Answer(200, tfs_response.predictions(prediction.outputs, row=inputs.row, bare=bare))
