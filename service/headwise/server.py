@@ -121,13 +121,13 @@ def _name(listener: socket.socket) -> str:
 
 def _announce(application: Application, http: str) -> None:
     """Say what serves, and a call to try."""
-    for model in application.repository.snapshot.models.values():
-        code, reason = model.problem or (None, None)
-        admitted = model.newest_admitted
-        if admitted is not None:
-            _say(f"  [green]serving[/] {model.name} version {admitted.status.version}")
-        if reason is not None:
-            _say(f"  [yellow]{'refused' if code == 'head-config' else 'not serving'}[/] {model.name} {reason}")
+    models = application.repository.snapshot.models.values()
+    serving = [f"{model.name} {model.newest_admitted.status.version}" for model in models if model.newest_admitted]
+    _say(f"[green]serving[/] {', '.join(serving) or 'no model yet'}")
+    for model in models:
+        if model.problem is not None:
+            code, reason = model.problem
+            _say(f"[yellow]{'raw numbers only' if code == 'head-not-found' else 'refused'}:[/] {model.name} {reason}")
     samples = sorted(application.settings.models.glob("*/sample.json"), reverse=True)
     calls = [f"curl -s {http}/v1/models/{file.parent.name}:classify -d @{file}" for file in samples[:1]]
     _say(f"ready; documentation at http://{http}/docs, and a call to try:")

@@ -55,7 +55,7 @@ def model_server(
     ] = None,
     grpc_socket_path: Annotated[
         Path | None,
-        typer.Option("--grpc_socket_path", help="Listen on this Unix socket too.", rich_help_panel=_TFS),
+        typer.Option("--grpc_socket_path", help="Listen on this Unix socket.", rich_help_panel=_TFS),
     ] = None,
     enable_batching: Annotated[
         Switch | None,

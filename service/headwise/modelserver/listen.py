@@ -54,7 +54,7 @@ def _check_bindable(address: str, host: str, port: int) -> None:
                 probe.bind(target)
                 return
         except OSError as error:
-            reason = error.strerror
+            reason = str(error.strerror)
     raise ConfigurationError(f"--listen {address}: {reason}")
 
 

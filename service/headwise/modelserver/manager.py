@@ -155,17 +155,20 @@ class ModelManager:
         try:
             servable = self._load(version.model, version.number, version.path)
         except StatusError as error:
-            again = self._catalogue.failed(
-                version,
-                error,
-                retries=self._lifecycle.max_load_retries,
-                interval_s=self._lifecycle.load_retry_interval_s,
-            )
-            outcome = f"; next try in {self._lifecycle.load_retry_interval_s:g} s" if again else ""
-            log.error("cannot load %s version %d: %s%s", version.model, version.number, error, outcome)  # noqa: TRY400
+            self._note_failure(version, error)
+        except Exception as error:  # noqa: BLE001 whatever a model makes TensorFlow raise fails that model only
+            reason = f"{version.path}: {type(error).__name__}: {error}"
+            self._note_failure(version, StatusError(grpc.StatusCode.UNKNOWN, reason))
         else:
             self._catalogue.loaded(version, servable)
             log.info("serving %s version %d (%.2f s)", version.model, version.number, time.monotonic() - started)
+
+    def _note_failure(self, version: Version, error: StatusError) -> None:
+        interval_s = self._lifecycle.load_retry_interval_s
+        retries = self._lifecycle.max_load_retries
+        again = self._catalogue.failed(version, error, retries=retries, interval_s=interval_s)
+        outcome = f"; next try in {interval_s:g} s" if again else ""
+        log.error("cannot load %s version %d: %s%s", version.model, version.number, error, outcome)
 
 
 def _folders(base_path: Path) -> dict[int, Path] | None:

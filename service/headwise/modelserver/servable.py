@@ -88,9 +88,9 @@ def load(name: str, version: int, path: Path) -> Servable:
     except RUNTIME_ERRORS as error:
         session.close()
         raise from_tensorflow(error) from error
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
+    except ValueError as error:
         session.close()
-        raise StatusError(grpc.StatusCode.UNKNOWN, f"{path}: {error}") from error
+        raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, f"{path}: {error}") from error
     graph.finalize()
     return Servable(name, version, session, signatures)
 

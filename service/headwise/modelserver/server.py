@@ -110,7 +110,7 @@ class ModelServer:
         servable = load(name, version, path)
         try:
             warm_up(servable, path, partial(self._run_warmup, servable))
-        except StatusError:
+        except BaseException:
             servable.close()
             raise
         return servable

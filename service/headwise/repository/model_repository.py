@@ -60,7 +60,7 @@ class Version:
         if self.status.error:
             return "load-failed", self.status.error
         if not self.available:
-            return ModelNotReadyError.code, f"the model server reports {self.status.state.name}"
+            return ModelNotReadyError.code, f"the model server has not loaded it ({self.status.state.name})"
         if self.model is None or self.model.card is None:
             return HeadNotFoundError.code, f"no {CARD_PATH}: only its raw numbers can be read"
         return None

@@ -112,6 +112,20 @@ def test_a_version_that_fails_leaves_its_predecessor_serving(tmp_path: Path) -> 
             assert servable.version == 1
 
 
+def test_whatever_a_loader_raises_fails_that_model_only(tmp_path: Path) -> None:
+    class OddLoads(Loads):
+        def __call__(self, name: str, version: int, path: Path) -> Servable:
+            if version == 1:
+                raise AttributeError("odd graph")
+            return super().__call__(name, version, path)
+
+    with world(tmp_path, OddLoads(), versions=(1,)) as made:
+        made.await_states({1: END})
+        assert "AttributeError: odd graph" in str(made.catalogue.statuses("m", 1)[0].error)
+        made.publish(2)
+        made.await_states({1: END, 2: AVAILABLE})
+
+
 def test_a_failed_load_is_tried_again(tmp_path: Path) -> None:
     with world(tmp_path, Loads(v1=2), Lifecycle(0.01, 2, 0.01), versions=(1,)) as made:
         made.await_states({1: AVAILABLE})
