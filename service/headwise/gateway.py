@@ -24,7 +24,7 @@ from headwise.errors import (
 )
 from headwise.heads import Head, Options, Prediction
 from headwise.preflight import check_inputs
-from headwise.repository.model_repository import Model, ModelRepository
+from headwise.repository.model_repository import NO_VERSION, Model, ModelRepository
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.served_model import ServedModel
 from headwise.savedmodel import Signature
@@ -123,10 +123,11 @@ class Gateway:
 
         Raises: HeadConfigError if that version's card is refused, unless the gateway was told to answer.
         """
-        known = self._reached(spec)
-        if known is not None and known.refusal is not None and not self._raw_when_refused:
-            raise HeadConfigError(f"{known} is refused: {known.refusal}")
-        return await self._backend.predict(spec, inputs, timeout=timeout)
+        raw = await self._backend.predict(spec, inputs, timeout=timeout)
+        answered = self.repository.served(spec.name, raw.version)
+        if answered is not None and answered.refusal is not None and not self._raw_when_refused:
+            raise HeadConfigError(f"{answered} is refused: {answered.refusal}")
+        return raw
 
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
         """What the model server says of a version's signatures."""
@@ -162,12 +163,11 @@ class Gateway:
         signature, heads = asked.signature(spec.signature_name), asked.heads(spec.signature_name)
         by_head = options.by_head(heads)
         inputs = read(signature)
-        check_inputs(inputs, signature)
+        batch = check_inputs(inputs, signature)
         target = ModelSpec(spec.name, asked.version, signature_name=spec.signature_name)
         raw = await self._backend.predict(target, inputs, timeout=timeout, outputs=tuple(heads))
         if raw.version != asked.version:
             raise BackendProtocolError(f"version {asked.version} was asked, version {raw.version} answered")
-        batch = next(array.shape[0] for array in inputs.values() if array.ndim)
         return Classification(
             asked,
             {name: self._answer(asked, name, head, raw, batch, by_head[name]) for name, head in heads.items()},
@@ -234,12 +234,13 @@ class Gateway:
 
 
 def _nothing_admitted(model: Model, signature_name: str) -> HeadwiseError:
-    """Why no version answers: a refused card, no card at all, or nothing loaded yet."""
-    for version in model.versions:
-        if version.model is not None and (version.available or version.model.refusal is not None):
-            try:
-                version.model.signature(signature_name)
-            except HeadwiseError as error:
-                return error
-    reason = model.problem[1] if model.problem else "it is loading"
-    return ModelNotReadyError(f"model {model.name} is not ready: {reason}")
+    """Why no version answers: one with a card is still to come, or the newest is refused or has no card."""
+    if not any(version.coming for version in model.versions):
+        for version in model.versions:
+            if version.available or version.model.refusal is not None:
+                try:
+                    version.model.signature(signature_name)
+                except HeadwiseError as error:
+                    return error
+    reasons = (f"version {v.status.version}: {v.problem[1]}" for v in model.versions if v.problem)
+    return ModelNotReadyError(f"model {model.name} is not ready: {'; '.join(reasons) or NO_VERSION}")

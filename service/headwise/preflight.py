@@ -17,15 +17,15 @@ from headwise.savedmodel.signature import NUMPY_DTYPES, Signature, TensorSpec
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def check_inputs(arrays: Arrays, signature: Signature) -> None:
-    """Check arrays (batch, ...) by input name.
+def check_inputs(arrays: Arrays, signature: Signature) -> int:
+    """Check arrays (batch, ...) by input name; returns batch, the number of rows.
 
     Raises: InvalidTensorError naming the input, what was expected and what came.
     """
     check_names(arrays, signature)
     for name, array in arrays.items():
         _check_tensor(name, array, signature.inputs[name])
-    _check_batch(arrays, signature)
+    return _batch(arrays)
 
 
 def check_names(names: Mapping[str, object], signature: Signature) -> None:
@@ -52,15 +52,16 @@ def _check_tensor(name: str, array: NDArray[Any], spec: TensorSpec) -> None:
         raise InvalidTensorError(f"input {name!r} holds {array[tuple(at)]} at {at}: numbers must be finite")
 
 
-def _check_batch(arrays: Arrays, signature: Signature) -> None:
-    sizes = {
-        name: array.shape[0] for name, array in arrays.items() if signature.inputs[name].shape != () and array.ndim
-    }
+def _batch(arrays: Arrays) -> int:
+    sizes = {name: array.shape[0] for name, array in arrays.items() if array.ndim}
+    if not sizes:
+        raise InvalidTensorError("no input has rows: a head answers row by row")
     if empty := [name for name, size in sizes.items() if size == 0]:
         raise InvalidTensorError(f"input {empty[0]!r} has no rows: send at least one")
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{name!r} has {size}" for name, size in sizes.items())
         raise InvalidTensorError(f"the inputs differ in their number of rows: {listed}")
+    return next(iter(sizes.values()))
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -14,6 +15,7 @@ import structlog
 from headwise.errors import (
     BackendError,
     BackendRejectedError,
+    ConfigurationError,
     HeadConfigError,
     HeadNotFoundError,
     ModelNotFoundError,
@@ -27,6 +29,8 @@ from headwise.tfserving import model_service_pb2
 
 _log = structlog.get_logger(__name__)
 
+NO_VERSION = "the model server knows no version of it"
+
 
 class StatusSource(Protocol):
     """Whoever knows the states of a model's versions: a backend."""
@@ -37,10 +41,10 @@ class StatusSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version on disk or in the model server; `model` is None where its folder is not on disk."""
+    """A version on disk or in the model server; without a folder on disk its `model` is bare."""
 
     status: VersionStatus
-    model: ServedModel | None
+    model: ServedModel
 
     @property
     def available(self) -> bool:
@@ -50,18 +54,23 @@ class Version:
     @property
     def admitted(self) -> bool:
         """May answer a head-aware call: loaded, with a valid card."""
-        return self.available and self.model is not None and self.model.card is not None
+        return self.available and self.model.card is not None
+
+    @property
+    def coming(self) -> bool:
+        """Will answer once the model server has loaded it."""
+        return self.status.state < VersionState.AVAILABLE and self.model.card is not None
 
     @property
     def problem(self) -> tuple[str, str] | None:
         """Code and reason why head-aware calls do not reach it; None if they do."""
-        if self.model is not None and self.model.refusal is not None:
+        if self.model.refusal is not None:
             return HeadConfigError.code, str(self.model.refusal)
         if self.status.error:
             return "load-failed", self.status.error
         if not self.available:
             return ModelNotReadyError.code, f"the model server has not loaded it ({self.status.state.name})"
-        if self.model is None or self.model.card is None:
+        if self.model.card is None:
             return HeadNotFoundError.code, f"no {CARD_PATH}: only its raw numbers can be read"
         return None
 
@@ -87,9 +96,7 @@ class Model:
     @property
     def ready(self) -> bool:
         """Something answers: a head, or raw numbers of a model that declares none."""
-        return any(
-            version.available and (version.model is None or version.model.refusal is None) for version in self.versions
-        )
+        return any(version.available and version.model.refusal is None for version in self.versions)
 
     @property
     def settled(self) -> bool:
@@ -100,7 +107,7 @@ class Model:
     def problem(self) -> tuple[str, str] | None:
         """Code and reason of its newest version that does not answer; None if the newest does."""
         if not self.versions:
-            return ModelNotReadyError.code, "the model server knows no version of it"
+            return ModelNotReadyError.code, NO_VERSION
         found = self.versions[0].problem
         return None if found is None else (found[0], f"version {self.versions[0].status.version}: {found[1]}")
 
@@ -132,7 +139,10 @@ class ModelRepository:
         self._statuses = statuses
         self._timeout = timeout
         self._loaded: dict[Path, tuple[tuple[tuple[int, int], ...], ServedModel]] = {}
+        self._locations: Mapping[str, ModelLocation] | None = None
+        self._unlisted = ""
         self._lock = asyncio.Lock()
+        self._looked = 0.0
         self.snapshot = Snapshot()
 
     def find(self, name: str) -> Model:
@@ -154,9 +164,16 @@ class ModelRepository:
         return next(iter(found), None)
 
     async def refresh(self) -> Snapshot:
-        """Look again; one look at a time."""
+        """Look again; callers that wait for the same look share it.
+
+        Raises: ConfigurationError if the models have never been listed.
+        """
+        called = time.monotonic()
         async with self._lock:
-            locations = await asyncio.to_thread(self._source.locations)
+            if self._looked > called:
+                return self.snapshot
+            began = time.monotonic()
+            locations = await self._list()
             on_disk = await asyncio.to_thread(self._read, locations)
             error = None
             statuses: dict[str, tuple[VersionStatus, ...]] = {}
@@ -173,8 +190,20 @@ class ModelRepository:
                 )
                 for name, location in locations.items()
             }
-            self.snapshot = Snapshot(models, error)
+            self.snapshot, self._looked = Snapshot(models, error), began
             return self.snapshot
+
+    async def _list(self) -> Mapping[str, ModelLocation]:
+        """The models of the source; while it cannot be read, those of its last good reading."""
+        try:
+            self._locations, self._unlisted = await asyncio.to_thread(self._source.locations), ""
+        except ConfigurationError as error:
+            if self._locations is None:
+                raise
+            if self._unlisted != str(error):
+                self._unlisted = str(error)
+                _log.warning("models not listed anew", reason=self._unlisted)
+        return self._locations
 
     async def _ask(self, name: str) -> tuple[VersionStatus, ...]:
         try:
@@ -225,7 +254,7 @@ class ModelRepository:
         newest = max(reported, default=-1)
         reported |= {v: VersionStatus(v, VersionState.UNKNOWN) for v in on_disk if v > newest}
         return tuple(
-            Version(status, on_disk.get(number) or self.served(name, number))
+            Version(status, on_disk.get(number) or self.served(name, number) or ServedModel(name, number, {}))
             for number, status in sorted(reported.items(), reverse=True)
             if status.state is not VersionState.END or (status.error and number in on_disk)
         )

@@ -43,10 +43,11 @@ class ServedModel:
             raise HeadNotFoundError(
                 f"{self} has no head card: write {CARD_PATH}, or read its raw numbers with :predict"
             )
-        if signature_name not in self.card.card.signatures:
-            described = ", ".join(map(repr, self.card.card.signatures)) or "none"
+        described = [name for name, signature in self.card.card.signatures.items() if signature.heads]
+        if signature_name not in described:
             raise HeadNotFoundError(
-                f"the card of {self} describes no signature {signature_name!r}; it describes: {described}"
+                f"the card of {self} describes no head of signature {signature_name!r}; "
+                f"it describes: {', '.join(map(repr, described)) or 'none'}"
             )
         return self.signatures[signature_name]
 

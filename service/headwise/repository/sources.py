@@ -39,7 +39,7 @@ class ModelSource(Protocol):
     """Lists the models that are meant to be served."""
 
     def locations(self) -> Mapping[str, ModelLocation]:
-        """Model names to locations, as they are now."""
+        """Model names to locations, as they are now; ConfigurationError where that cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,14 @@ class ModelsFolder:
     folder: Path
 
     def locations(self) -> Mapping[str, ModelLocation]:
-        """Folders that appear later are found at the next look."""
+        """Folders that appear later are found at the next look.
+
+        Raises: ConfigurationError if the folder cannot be listed.
+        """
         try:
             children = sorted(self.folder.iterdir())
-        except OSError:
-            return {}
+        except OSError as error:
+            raise ConfigurationError(f"{self.folder}: cannot be listed: {error.strerror}") from error
         found = {child.name: ModelLocation(child) for child in children if _MODEL_NAME.fullmatch(child.name)}
         return {name: location for name, location in found.items() if location.versions()}
 

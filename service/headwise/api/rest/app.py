@@ -85,7 +85,7 @@ def _models(classify: Classify, operations: Operations, tfs: TfsRoutes) -> APIRo
         return await classify(request, _spec(request))
 
     async def call_head(request: Request) -> Response:
-        return await operations.head(request, _spec(request))
+        return await operations.head(_spec(request))
 
     router.add_api_route("/v1/models", operations.models, response_model=None, summary="All models")
     for version in _VERSIONS:

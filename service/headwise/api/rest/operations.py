@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response
 
-from headwise.api.rest.problems import problem
 from headwise.errors import HeadConfigError, HeadNotFoundError
 from headwise.gateway import Gateway
 from headwise.repository.model_repository import Model, Version
@@ -57,13 +55,16 @@ class Operations:
             }
         )
 
-    async def head(self, request: Request, spec: ModelSpec) -> Response:
-        """The card as it stands in its file; the digest is its ETag."""
+    async def head(self, spec: ModelSpec) -> Response:
+        """The card as it stands in its file; the digest is its ETag.
+
+        Raises: as Gateway.resolve; HeadConfigError, HeadNotFoundError where there is no valid card.
+        """
         model = await self._gateway.resolve(spec, timeout=self._timeout)
         if model.refusal is not None:
-            return problem(request, HeadConfigError(str(model.refusal)))
+            raise HeadConfigError(f"{model} is refused: {model.refusal}")
         if model.card is None:
-            return problem(request, HeadNotFoundError(f"{model.name} version {model.version} has no head card"))
+            raise HeadNotFoundError(f"{model} has no head card")
         headers = {"ETag": f'"{model.card.digest}"', "X-Model-Version": str(model.version)}
         return Response(model.card.document, headers=headers, media_type="application/json")
 
@@ -84,7 +85,7 @@ def _readiness(model: Model) -> dict[str, Any]:
 
 def _version(version: Version) -> dict[str, Any]:
     code, reason = version.problem or (None, None)
-    card = version.model.card if version.model else None
+    card = version.model.card
     heads = {
         (output if signature == "serving_default" else f"{signature}.{output}"): {
             "task": head.task,

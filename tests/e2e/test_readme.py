@@ -1,0 +1,92 @@
+"""Every block of the README is true: its calls are made, its answers come, its Python runs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.example_models import Examples
+from support.gateway_process import GatewayProcess
+
+from headwise.repository.cards import parse_card
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+CALL = re.compile(r"curl -s 127\.0\.0\.1:8080(\S+) -d @models/(\S+)")
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def gateway(examples: Examples) -> Iterator[GatewayProcess]:
+    with GatewayProcess("--models", str(examples.models)) as running:
+        yield running.wait_ready()
+
+
+def calls_and_answers() -> list[tuple[str, str, Any]]:
+    """Path, body file and answer of each curl that is followed by its answer."""
+    found = []
+    for (language, call), (_, answer) in zip(BLOCKS, BLOCKS[1:], strict=False):
+        if language == "sh" and (parts := CALL.search(call)):
+            found.append((parts[1], parts[2], json.loads(answer)))
+    return found
+
+
+def alike(said: Any, printed: Any) -> bool:
+    """Equal but for request ids; numbers within what another processor may round differently while training."""
+    if isinstance(printed, dict):
+        return said.keys() == printed.keys() and all(k == "request_id" or alike(said[k], printed[k]) for k in printed)
+    if isinstance(printed, list):
+        return len(said) == len(printed) and all(map(alike, said, printed))
+    return bool(np.isclose(said, printed, rtol=0.05, atol=0.02)) if isinstance(printed, float) else said == printed
+
+
+def test_the_readme_shows_two_calls_with_answers() -> None:
+    assert [path.rpartition(":")[2] for path, _, _ in calls_and_answers()] == ["classify", "predict"]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_call_gives_the_printed_answer(gateway: GatewayProcess, examples: Examples, number: int) -> None:
+    path, file, answer = calls_and_answers()[number]
+    said = gateway.http.post(path, content=(examples.models / file).read_bytes())
+    assert alike(said.json(), answer), said.text
+
+
+def test_the_python_prints_what_it_says() -> None:
+    ((code, output),) = [
+        (block, following[1])
+        for (language, block), following in zip(BLOCKS, BLOCKS[1:], strict=False)
+        if language == "python"
+    ]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(code, {})
+    assert printed.getvalue() == output
+
+
+def test_the_card_is_valid() -> None:
+    (card,) = [block for language, block in BLOCKS if language == "json" and "card_version" in block]
+    assert parse_card(card.encode()).signatures["serving_default"].heads["output_0"].labels == ("benign", "malignant")
+
+
+def test_the_two_commands_are_targets_of_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    commands = re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)
+    assert commands == ["serve", "test"]
+    assert all(f"\n{command}:" in makefile for command in commands)
+
+
+def test_every_link_leads_somewhere() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
+            if "://" not in link:
+                assert (page.parent / link).exists(), f"{page.name} links to {link}"

@@ -1,0 +1,37 @@
+"""The reference pages name everything that exists, with the values it has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from headwise.api.status import STATUSES, status_of
+from headwise.errors import HeadwiseError
+from headwise.settings import Settings
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def rows(page: str) -> dict[str, list[str]]:
+    """The tables' rows by the code in their first cell."""
+    lines = (DOCS / page).read_text("utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `")]
+    return {name: row[1:] for row in cells for name in re.findall(r"`([^`]+)`", row[0])}
+
+
+def test_every_error_stands_with_its_statuses() -> None:
+    documented = rows("errors.md")
+    assert documented.keys() == {kind.code for kind in STATUSES}
+    for kind in STATUSES:
+        row, status = documented[kind.code], status_of(kind.__new__(kind))
+        if len(row) > 1 or kind is HeadwiseError:
+            assert row[:3] == [str(status.http), status.grpc.name, "yes" if status.retry_after else ""]
+
+
+def test_every_setting_stands_with_its_default_and_its_meaning() -> None:
+    documented = rows("settings.md")
+    assert documented.keys() == Settings.model_fields.keys()
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, frozenset()) else f"`{field.default}`"
+        assert documented[name][0] == default
+        assert documented[name][2] == field.description
