@@ -17,6 +17,13 @@ from headwise.supervisor import EmbeddedModelServer
 from headwise.telemetry.metrics import Metrics
 
 
+_FEW_RETRIES = ("--max_num_load_retries=1", "--load_retry_interval_micros=1000000")
+"""TensorFlow Serving tries a broken version for five minutes; meanwhile nobody could be told that it is broken."""
+
+_LABELS_AHEAD = "--allow_version_labels_for_unavailable_models=true"
+"""Nothing is loaded yet when the labels of the first configuration are set."""
+
+
 @dataclass(frozen=True, slots=True)
 class Application:
     """A gateway with its surfaces, not yet listening; model_server is the embedded one, where it is meant."""
@@ -77,5 +84,7 @@ def _embedded(settings: Settings) -> EmbeddedModelServer:
             "or name a TensorFlow Serving with --backend HOST:PORT"
         )
     if settings.model_config_file is not None:
-        return EmbeddedModelServer(["--model-config-file", str(settings.model_config_file)])
-    return EmbeddedModelServer(["--models", str(settings.models)])
+        models = ["--model-config-file", str(settings.model_config_file), _LABELS_AHEAD]
+    else:
+        models = ["--models", str(settings.models)]
+    return EmbeddedModelServer([*models, *_FEW_RETRIES])
