@@ -28,7 +28,7 @@ from headwise.repository.model_repository import NO_VERSION, Model, ModelReposit
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.served_model import ServedModel
 from headwise.savedmodel import Signature
-from headwise.tfserving import model_service_pb2, prediction_service_pb2
+from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
 
 _log = structlog.get_logger(__name__)
 
@@ -124,10 +124,24 @@ class Gateway:
         Raises: HeadConfigError if that version's card is refused, unless the gateway was told to answer.
         """
         raw = await self._backend.predict(spec, inputs, timeout=timeout)
-        answered = self.repository.served(spec.name, raw.version)
-        if answered is not None and answered.refusal is not None and not self._raw_when_refused:
-            raise HeadConfigError(f"{answered} is refused: {answered.refusal}")
+        self._check_may_answer_raw(spec.name, raw.version)
         return raw
+
+    async def native_classify(
+        self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
+    ) -> inference_pb2.ClassificationResponse:
+        """The model's own Classify, from whichever version the model server chooses; raises as `predict` does."""
+        answer = await self._backend.classify(spec, examples, timeout=timeout)
+        self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
+        return answer
+
+    async def native_regress(
+        self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
+    ) -> inference_pb2.RegressionResponse:
+        """The model's own Regress, from whichever version the model server chooses; raises as `predict` does."""
+        answer = await self._backend.regress(spec, examples, timeout=timeout)
+        self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
+        return answer
 
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
         """What the model server says of a version's signatures."""
@@ -155,6 +169,11 @@ class Gateway:
         loaded = (version for version in model.versions if version.available)
         found = (v.model for v in loaded if spec.version in (None, v.status.version))
         return next(found, None)
+
+    def _check_may_answer_raw(self, name: str, version: int) -> None:
+        answered = self.repository.served(name, version)
+        if answered is not None and answered.refusal is not None and not self._raw_when_refused:
+            raise HeadConfigError(f"{answered} is refused: {answered.refusal}")
 
     async def _classify(
         self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, timeout: float

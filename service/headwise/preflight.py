@@ -53,7 +53,7 @@ def _check_tensor(name: str, array: NDArray[Any], spec: TensorSpec) -> None:
 
 
 def _batch(arrays: Arrays) -> int:
-    sizes = {name: array.shape[0] for name, array in arrays.items() if array.ndim}
+    sizes: dict[str, int] = {name: array.shape[0] for name, array in arrays.items() if array.ndim}
     if not sizes:
         raise InvalidTensorError("no input has rows: a head answers row by row")
     if empty := [name for name, size in sizes.items() if size == 0]:

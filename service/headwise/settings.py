@@ -6,17 +6,19 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from headwise.errors import InvalidSettingsError
 
 EMBEDDED = "embedded"
+_TARGETS = ("dns:", "unix:")
 _MEBIBYTE = 1024 * 1024
 
 
@@ -50,6 +52,13 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field("console", description="How log lines look.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
 
+    @field_validator("http", "grpc", "backend")
+    @classmethod
+    def _is_address(cls, value: str, info: ValidationInfo) -> str:
+        if info.field_name != "backend" or not (value == EMBEDDED or value.startswith(_TARGETS)):
+            address(value, str(info.field_name))
+        return value
+
     @classmethod
     def settings_customise_sources(  # type: ignore[override]  # the sources it leaves out stay out
         cls,
@@ -79,7 +88,9 @@ class Settings(BaseSettings):
             first = error.errors(include_url=False)[0]
             name = ".".join(map(str, first["loc"]))
             raise InvalidSettingsError(f"setting {name}: {first['msg']} (got {first['input']!r})") from error
-        except tomllib.TOMLDecodeError as error:
+        except SettingsError as error:
+            raise InvalidSettingsError(f'{error}: a list is written as ["NAME", ...]') from error
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise InvalidSettingsError(f"{config}: {error}") from error
         return found
 

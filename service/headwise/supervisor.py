@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import shutil
 import sys
 import tempfile
@@ -69,7 +70,7 @@ class EmbeddedModelServer:
     """The model server of `headwise model-server` as a child; `target` is where it listens."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="headwise-"))
+        self._folder = Path(tempfile.gettempdir()) / f"headwise-{secrets.token_hex(8)}"
         self.target = f"unix:{self._folder / 'model-server.sock'}"
         self.process = SupervisedProcess(
             [
@@ -86,6 +87,7 @@ class EmbeddedModelServer:
 
     async def run(self) -> None:
         """Run until cancelled; leaves no process and no file."""
+        self._folder.mkdir(mode=0o700)
         try:
             await self.process.run()
         finally:

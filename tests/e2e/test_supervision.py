@@ -143,5 +143,5 @@ def test_settings_come_from_file_environment_and_flags_in_that_order(models: Pat
     config.write_text(f'models = "/nowhere"\nlog_format = "json"\nrequest_timeout = 7.0\n# {models}\n')
     with GatewayProcess("--config", str(config), "--models", str(models)) as gateway:
         gateway.wait_ready()
-        httpx.get(f"{gateway.url}/livez")
-        gateway.wait_for(lambda: '"path": "/livez"' in gateway.log)
+        httpx.get(f"{gateway.url}/v1/models")
+        gateway.wait_for(lambda: '"path": "/v1/models"' in gateway.log)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,11 @@ _UNITS: Mapping[Layout, st.SearchStrategy[int]] = {
     Layout.REGRESSION: st.integers(1, 3),
 }
 _LABELS: Mapping[Task, Callable[[int], int]] = {
-    "binary": lambda units: 2,
+    "binary": lambda _: 2,
     "multiclass": lambda units: units,
     "multilabel": lambda units: units,
     "ordinal": lambda units: units + 1,
-    "regression": lambda units: 0,
+    "regression": lambda _: 0,
 }
 ACTIVATE: Mapping[Activation, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "linear": lambda z: z,
@@ -82,7 +82,7 @@ def calibrators(layout: Layout) -> st.SearchStrategy[Calibrator | None]:
 @st.composite
 def cases(
     draw: st.DrawFn,
-    cells: list[tuple[Layout, Activation]] = LEGAL,
+    cells: Sequence[tuple[Layout, Activation]] = LEGAL,
     calibrated: bool | None = None,
     dtypes: tuple[str, ...] = DTYPES,
     positions: bool = False,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 from headwise import errors
 from headwise.errors import HeadwiseError
 
@@ -25,7 +23,7 @@ def drawn() -> dict[str, str | None]:
 
 
 def classes() -> list[type[HeadwiseError]]:
-    return [c for _, c in inspect.getmembers(errors, inspect.isclass) if c.__module__ == errors.__name__]
+    return [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, HeadwiseError)]
 
 
 def test_the_drawing_is_the_tree() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from headwise.repository.model_spec import ModelSpec
-from headwise.tfserving import model_service_pb2, prediction_service_pb2
+from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
 
 Arrays = Mapping[str, NDArray[Any]]
 """Named tensors; strings are object arrays of bytes."""
@@ -34,6 +34,16 @@ class Backend(Protocol):
         self, spec: ModelSpec, inputs: Arrays, *, timeout: float, outputs: tuple[str, ...] = ()
     ) -> RawPrediction:
         """Run one batch. `outputs` names the outputs that are wanted; none means all."""
+
+    async def classify(
+        self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
+    ) -> inference_pb2.ClassificationResponse:
+        """Run a signature that reads tf.Examples and answers `classes`, `scores` or both."""
+
+    async def regress(
+        self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
+    ) -> inference_pb2.RegressionResponse:
+        """Run a signature that reads tf.Examples and answers `outputs`, a number a row."""
 
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
         """The signatures of a loaded version."""

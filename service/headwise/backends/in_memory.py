@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.errors import BackendRejectedError
 from headwise.repository.model_spec import ModelSpec, VersionState
-from headwise.tfserving import model_service_pb2, prediction_service_pb2, saved_model_pb2
+from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2, saved_model_pb2
 
 SIGNATURE_DEF_TYPE = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 
@@ -37,8 +41,39 @@ class InMemoryBackend:
             raise BackendRejectedError(
                 "FAILED_PRECONDITION", f'Serving signature key "{spec.signature_name}" not found.'
             )
+        known = model.signatures[spec.signature_name].outputs
+        if unknown := [name for name in outputs if name not in known]:
+            raise BackendRejectedError(
+                "INVALID_ARGUMENT",
+                f"output tensor alias not found in signature: {unknown[0]} "
+                f"Outputs expected to be in the set {{{','.join(sorted(known))}}}.",
+            )
         answer = model.run(inputs)
-        return RawPrediction(version, {name: answer[name] for name in outputs or answer})
+        return RawPrediction(version, {name: answer[name] for name in answer if name in (outputs or answer)})
+
+    async def classify(
+        self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
+    ) -> inference_pb2.ClassificationResponse:
+        """Call the version's function with serialised tf.Examples as `inputs`; `timeout` does not apply to it."""
+        version, columns = self._run_examples(spec, examples, {"classes": "label", "scores": "score"})
+        answer = inference_pb2.ClassificationResponse()
+        _name(answer.model_spec, spec, version)
+        for row in zip(*columns.values(), strict=True):
+            classes = answer.result.classifications.add().classes
+            for values in zip(*row, strict=True):
+                classes.add(**dict(zip(columns, values, strict=True)))
+        return answer
+
+    async def regress(
+        self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
+    ) -> inference_pb2.RegressionResponse:
+        """Call the version's function with serialised tf.Examples as `inputs`; `timeout` does not apply to it."""
+        version, columns = self._run_examples(spec, examples, {"outputs": "value"})
+        answer = inference_pb2.RegressionResponse()
+        _name(answer.model_spec, spec, version)
+        for value in columns["value"]:
+            answer.result.regressions.add(value=value)
+        return answer
 
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
         """The version's SignatureDefs."""
@@ -66,6 +101,23 @@ class InMemoryBackend:
     async def close(self) -> None:
         """Nothing to let go of."""
 
+    def _run_examples(
+        self, spec: ModelSpec, examples: inference_pb2.Input, fields: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, list[Any]]]:
+        """The version that answered, and the values of its outputs by the field that carries them."""
+        version, model = self._find(spec)
+        signature = model.signatures.get(spec.signature_name)
+        if signature is None:
+            raise BackendRejectedError(
+                "INVALID_ARGUMENT", f"No signature was found with the name: {spec.signature_name}"
+            )
+        if set(signature.inputs) != {"inputs"} or not set(signature.outputs) <= set(fields):
+            raise BackendRejectedError(
+                "INVALID_ARGUMENT", f"Expected `inputs` to {' and '.join(fields)} in SignatureDef: {signature}"
+            )
+        answer = model.run({"inputs": _serialized(examples)})
+        return version, {field: answer[name].tolist() for name, field in fields.items() if name in signature.outputs}
+
     def _find(self, spec: ModelSpec) -> tuple[int, InMemoryModel]:
         version = spec.version
         if spec.label is not None:
@@ -79,3 +131,17 @@ class InMemoryBackend:
             wanted = f"Latest({spec.name})" if version is None else f"Specific({spec.name}, {version})"
             raise BackendRejectedError("NOT_FOUND", f"Servable not found for request: {wanted}")
         return version, versions[version]
+
+
+def _serialized(examples: inference_pb2.Input) -> NDArray[Any]:
+    """(batch,) bytes: each example behind the context that they share, which merges them when they are parsed."""
+    sent = getattr(examples, examples.WhichOneof("kind"))
+    context = sent.context.SerializeToString() if hasattr(sent, "context") else b""
+    rows = np.empty(len(sent.examples), object)
+    rows[:] = [context + example.SerializeToString() for example in sent.examples]
+    return rows
+
+
+def _name(proto: prediction_service_pb2.ModelSpec, spec: ModelSpec, version: int) -> None:
+    """Say which version answered."""
+    proto.name, proto.signature_name, proto.version.value = spec.name, spec.signature_name, version

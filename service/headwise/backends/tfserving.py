@@ -17,7 +17,7 @@ from headwise.errors import (
     BackendUnavailableError,
 )
 from headwise.repository.model_spec import ModelSpec
-from headwise.tfserving import model_service_pb2, prediction_service_pb2
+from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
 
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
@@ -25,6 +25,8 @@ CHANNEL_OPTIONS = (
     # gRPC's own cap is two minutes: a model server that comes back must be found sooner.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2000),
+    # Nor does it ask for a name's address more than twice a minute: a restarted container has a new one.
+    ("grpc.dns_min_time_between_resolutions_ms", 1000),
 )
 
 _Answer = TypeVar("_Answer", bound=Message)
@@ -44,6 +46,8 @@ class TFServingBackend:
         self.target = target
         self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         self._predict = self._unary("PredictionService/Predict")
+        self._classify = self._unary("PredictionService/Classify")
+        self._regress = self._unary("PredictionService/Regress")
         self._metadata = self._unary("PredictionService/GetModelMetadata")
         self._status = self._unary("ModelService/GetModelStatus")
 
@@ -63,6 +67,20 @@ class TFServingBackend:
             answer.model_spec.version.value,
             {name: tensors.from_proto(proto) for name, proto in answer.outputs.items()},
         )
+
+    async def classify(
+        self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
+    ) -> inference_pb2.ClassificationResponse:
+        """Run a signature that classifies tf.Examples; see `Backend`."""
+        request = inference_pb2.ClassificationRequest(model_spec=_spec(spec), input=examples)
+        return await self._call(self._classify, request, inference_pb2.ClassificationResponse, timeout=timeout)
+
+    async def regress(
+        self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
+    ) -> inference_pb2.RegressionResponse:
+        """Run a signature that makes one number of each tf.Example; see `Backend`."""
+        request = inference_pb2.RegressionRequest(model_spec=_spec(spec), input=examples)
+        return await self._call(self._regress, request, inference_pb2.RegressionResponse, timeout=timeout)
 
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
         """The signatures of a loaded version; see `Backend`."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from headwise import __version__
 from headwise.cli.inspect import inspect
@@ -47,5 +48,5 @@ def main() -> None:
     try:
         app()
     except HeadwiseError as error:
-        Console(stderr=True).print(f"[bold red]headwise:[/] {error}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[bold red]headwise:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)

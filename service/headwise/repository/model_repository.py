@@ -134,7 +134,7 @@ class Snapshot:
 class ModelRepository:
     """Keeps the newest snapshot. Reading is synchronous; `refresh` looks at the disk and asks the model server."""
 
-    def __init__(self, source: ModelSource, statuses: StatusSource, *, timeout: float = 5.0) -> None:
+    def __init__(self, source: ModelSource, statuses: StatusSource, *, timeout: float = 2.0) -> None:
         self._source = source
         self._statuses = statuses
         self._timeout = timeout

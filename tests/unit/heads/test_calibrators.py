@@ -15,7 +15,7 @@ from headwise.errors import InvalidCardError
 from headwise.heads import CALIBRATORS, Calibrator, Head, Layout, Platt, Temperature
 from headwise.heads.calibrators import AnyCalibrator
 from headwise.heads.scores import Form
-from tests.strategies.heads import LEGAL, Case, build, cases
+from strategies.heads import LEGAL, Case, build, cases
 
 EXAMPLES: dict[str, Calibrator] = {"temperature": Temperature(1.31), "platt": Platt(0.7, -0.2)}
 PROBABILISTIC = [(layout, a) for layout, a in LEGAL if layout is not Layout.REGRESSION]

@@ -9,7 +9,7 @@ import pytest
 
 from headwise.errors import NonFiniteOutputError, OutputRangeError, OutputShapeError
 from headwise.heads import Activation, Head, Layout, Temperature
-from tests.strategies.heads import ACTIVATE, LEGAL, build
+from strategies.heads import ACTIVATE, LEGAL, build
 
 ABC = ("a", "b", "c")
 INF = np.inf
@@ -40,7 +40,7 @@ def test_minus_infinity_is_read_only_as_the_log_of_a_class_that_cannot_be(
     output[3] = -INF if not classes else [-INF, *[np.log(1 / (output.shape[1] - 1))] * (output.shape[1] - 1)]
 
     if not classes:
-        with pytest.raises(NonFiniteOutputError, match="in row 3$"):
+        with pytest.raises(NonFiniteOutputError, match=r"in row 3$"):
             head.predict(output)
         return
     for calibrated in (head, build(layout, activation, output.shape[1], calibration=Temperature(2))):
@@ -48,7 +48,7 @@ def test_minus_infinity_is_read_only_as_the_log_of_a_class_that_cannot_be(
         assert probabilities is not None
         assert probabilities[3, 0] < 1e-12
     output[3] = -INF
-    with pytest.raises(NonFiniteOutputError, match="in row 3$"):
+    with pytest.raises(NonFiniteOutputError, match=r"in row 3$"):
         head.predict(output)
 
 
@@ -61,7 +61,7 @@ def test_rows_of_a_sequence_are_named_by_their_place_in_the_batch() -> None:
     output = np.zeros((4, 6, 3), np.float32)
     output[2, 4, 1] = np.nan
 
-    with pytest.raises(NonFiniteOutputError, match="in row 2$"):
+    with pytest.raises(NonFiniteOutputError, match=r"in row 2$"):
         Head("multiclass", "linear", ABC).predict(output)
 
 

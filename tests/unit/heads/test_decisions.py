@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from headwise.errors import InvalidRequestError
 from headwise.heads import Applied, Argmax, Head, Options, PerLabel, Temperature, Threshold
 from headwise.heads.links import logit
-from tests.strategies.heads import LEGAL, Case, cases
+from strategies.heads import LEGAL, Case, cases
 
 SCREENED = Threshold(0.6, {"screening": 0.1})
 NO_YES = ("no", "yes")
@@ -102,6 +102,16 @@ def test_ties_go_to_the_lowest_index() -> None:
     assert prediction.indices.tolist() == [0, 1, 0]
     assert prediction.top is not None
     assert prediction.top.tolist() == [[0, 1, 2], [1, 2, 0], [0, 1, 2]]
+
+
+def test_a_long_list_of_ties_keeps_the_order_of_the_labels() -> None:
+    """Short lists would: sorts that are not stable only show beyond a few elements."""
+    labels = tuple(f"class {index}" for index in range(200))
+
+    prediction = Head("multiclass", "linear", labels).predict([[1.0, 0.0] * 100], top_k=200)
+
+    assert prediction.top is not None
+    assert prediction.top.tolist() == [[*range(0, 200, 2), *range(1, 200, 2)]]
 
 
 @given(cases(cells=RANKED), st.integers(1, 9))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
 from headwise.heads import Activation, Head, Layout, Platt
-from tests.strategies.heads import LEGAL, Case, build, cases
+from strategies.heads import LEGAL, Case, build, cases
 
 Array = NDArray[Any]
 
@@ -29,7 +30,7 @@ def classes(exceed: Array) -> Array:
     rows = []
     for row in exceed.tolist():
         edges = [1.0, *row, 0.0]
-        rows.append([above - below for above, below in zip(edges, edges[1:], strict=False)])
+        rows.append([above - below for above, below in pairwise(edges)])
     return np.array(rows)
 
 

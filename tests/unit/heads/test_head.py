@@ -10,7 +10,7 @@ import pytest
 
 from headwise.errors import InvalidCardError, UnsupportedHeadError
 from headwise.heads import Argmax, Head, Layout, PerLabel, Platt, Temperature, Threshold
-from tests.strategies.heads import build
+from strategies.heads import build
 
 AB, ABC = ("a", "b"), ("a", "b", "c")
 

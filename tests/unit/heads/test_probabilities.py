@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from headwise.heads import Head, Layout, Platt, Temperature
-from tests.strategies.heads import LEGAL, Case, build, cases
+from strategies.heads import LEGAL, Case, build, cases
 
 LINEAR = [cell for cell in LEGAL if cell[1] == "linear"]
 DECLARED = [(layout, a) for layout, a in LEGAL if a in ("sigmoid", "softmax") and "ordinal" not in layout]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from headwise.errors import OutputRangeError, UnsupportedHeadError
 from headwise.heads import Head
 from headwise.heads.links import sigmoid, softmax
-from tests.strategies.heads import EXTREME
+from strategies.heads import EXTREME
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "reported_outputs.json"
 REPORTED = json.loads(GOLDEN.read_text("utf-8"))
@@ -54,7 +54,7 @@ def test_sigmoid_is_no_distribution_over_classes() -> None:
 
 
 def test_six_sigmoids_are_refused_as_multiclass() -> None:
-    with pytest.raises(UnsupportedHeadError, match='need not sum to 1 .* write "task": "multilabel"'):
+    with pytest.raises(UnsupportedHeadError, match=r'need not sum to 1 .* write "task": "multilabel"'):
         Head("multiclass", "sigmoid", tuple("abcdef"))
 
 

@@ -43,7 +43,8 @@ class ClassificationServicer:
         """Classify one batch."""
         metadata = dict(context.invocation_metadata() or ())
         identity = request_id(str(metadata.get(HEADER, "")))
-        started, status = time.perf_counter(), grpc.StatusCode.INTERNAL
+        # What remains when the caller goes away: every other end sets its own.
+        started, status = time.perf_counter(), grpc.StatusCode.CANCELLED
         try:
             answer = await self._gateway.classify(
                 converters.model_spec(request.model),

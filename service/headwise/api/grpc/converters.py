@@ -13,7 +13,7 @@ from headwise.backends.base import Arrays
 from headwise.errors import InvalidRequestError, InvalidTensorError
 from headwise.gateway import Classification, HeadAnswer, RequestOptions
 from headwise.repository.model_spec import ModelSpec
-from headwise.savedmodel.signature import DEFAULT_SIGNATURE
+from headwise.savedmodel.signature import DEFAULT_SIGNATURE, NUMPY_DTYPES
 from headwise.v1 import classification_service_pb2 as v1
 
 _TYPES: Mapping[int, tuple[str, str]] = {
@@ -29,9 +29,9 @@ _TYPES: Mapping[int, tuple[str, str]] = {
     v1.DATA_TYPE_FLOAT16: ("float16", ""),
     v1.DATA_TYPE_FLOAT32: ("float32", "float_values"),
     v1.DATA_TYPE_FLOAT64: ("float64", "double_values"),
-    v1.DATA_TYPE_STRING: ("object", "string_values"),
+    v1.DATA_TYPE_STRING: ("string", "string_values"),
 }
-"""Type to numpy dtype and typed field; FLOAT16 travels as content only."""
+"""Type to the name of its dtype and its typed field; FLOAT16 travels as content only."""
 
 _NUMBERS = {dtype: number for number, (dtype, _) in _TYPES.items()}
 
@@ -80,10 +80,12 @@ def _array(name: str, tensor: v1.Tensor) -> NDArray[Any]:
     if tensor.data_type not in _TYPES:
         raise InvalidTensorError(f"input {name!r} has no known data_type")
     dtype_name, field = _TYPES[tensor.data_type]
-    dtype, shape = np.dtype(dtype_name), tuple(tensor.shape)
+    dtype, shape = NUMPY_DTYPES[dtype_name], tuple(tensor.shape)
     if any(size < 0 for size in shape):
         raise InvalidTensorError(f"input {name!r} has the shape {shape}: sizes cannot be negative")
     if tensor.content:
+        if field and getattr(tensor, field):
+            raise InvalidTensorError(f"input {name!r} has both content and {field}: send one of them")
         if dtype.kind == "O" or len(tensor.content) % dtype.itemsize:
             raise InvalidTensorError(f"input {name!r}: {len(tensor.content)} bytes of content are no {dtype_name}")
         flat = np.frombuffer(tensor.content, dtype.newbyteorder("<")).astype(dtype, copy=False)
@@ -93,7 +95,10 @@ def _array(name: str, tensor: v1.Tensor) -> NDArray[Any]:
         raise InvalidTensorError(
             f"input {name!r} holds {len(flat)} elements: the shape {shape} takes {math.prod(shape)}"
         )
-    return flat.reshape(shape)
+    try:
+        return flat.reshape(shape)
+    except ValueError as error:
+        raise InvalidTensorError(f"input {name!r} cannot have the shape {shape}: {error}") from error
 
 
 def _from_field(name: str, values: Any, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -42,7 +42,8 @@ class GrpcServer:
             self.port = self._server.add_insecure_port(f"{host}:{self.port}")
         except RuntimeError as error:
             raise ConfigurationError(
-                f"gRPC cannot listen on {host}:{self.port}: the port is in use; choose another with --grpc"
+                f"gRPC cannot listen on {host}:{self.port}: the port is in use, or the host is not this machine; "
+                "choose another address with --grpc"
             ) from error
         await self.set_ready(False)
         await self._server.start()

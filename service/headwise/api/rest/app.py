@@ -44,7 +44,7 @@ def create_app(
     tfs_nonfinite: Literal["error", "bare"] = "error",
 ) -> RestSurface:
     """Wire the HTTP surface; timeout in seconds, required_models for /readyz."""
-    classify = Classify(gateway, timeout=timeout)
+    classify = Classify(gateway, timeout=timeout, tfs_nonfinite=tfs_nonfinite)
     operations = Operations(gateway, metrics, required=required_models, timeout=timeout)
     tfs = TfsRoutes(gateway, classify, timeout, tfs_nonfinite)
 
@@ -56,7 +56,8 @@ def create_app(
     async def refuse(request: Request, error: Exception) -> Response:
         return problem(request, error)
 
-    app.add_exception_handler(HeadwiseError, refuse)
+    for kind in (HeadwiseError, Exception):
+        app.add_exception_handler(kind, refuse)
     envelope = Envelope(
         app,
         metrics,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from starlette.requests import Request
@@ -12,6 +12,7 @@ from headwise.api.rest import schemas, tfs_json
 from headwise.api.rest.instances import read_inputs
 from headwise.api.rest.problems import problem
 from headwise.api.rest.tfs import examples_answer, to_response
+from headwise.api.rest.tfs_paths import Call
 from headwise.errors import HeadwiseError, InvalidRequestError, InvalidTensorError
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
@@ -20,9 +21,10 @@ from headwise.repository.model_spec import ModelSpec
 class Classify:
     """Answers a body that is headwise's; anything else on this path is TensorFlow Serving's call."""
 
-    def __init__(self, gateway: Gateway, *, timeout: float) -> None:
+    def __init__(self, gateway: Gateway, *, timeout: float, tfs_nonfinite: Literal["error", "bare"] = "error") -> None:
         self._gateway = gateway
         self._timeout = timeout
+        self._bare = tfs_nonfinite == "bare"
 
     async def __call__(self, request: Request, spec: ModelSpec) -> Response:
         """Answer one request."""
@@ -32,7 +34,10 @@ class Classify:
             body = await request.body()
             document = parse(body)
             if document is None:
-                return to_response(examples_answer(body))
+                call = Call("classify", spec)
+                return to_response(
+                    await examples_answer(self._gateway, call, body, timeout=self._timeout, bare=self._bare)
+                )
             return await self._answer(request, spec, document)
         except HeadwiseError as error:
             return problem(request, error)

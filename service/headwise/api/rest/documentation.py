@@ -12,6 +12,25 @@ ABOUT = (
 )
 
 
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema without $defs: OpenAPI resolves references from its own root, where they are not."""
+    definitions = schema.get("$defs", {})
+
+    def inline(part: Any) -> Any:
+        match part:
+            case {"$ref": str(reference)}:
+                return inline(definitions[reference.rpartition("/")[2]])
+            case dict():
+                return {key: inline(value) for key, value in part.items() if key != "$defs"}
+            case list():
+                return [inline(value) for value in part]
+            case _:
+                return part
+
+    inlined: dict[str, Any] = inline(schema)
+    return inlined
+
+
 def _json(schema: dict[str, Any], example: object) -> dict[str, Any]:
     return {"application/json": {"schema": schema, "example": example}}
 
@@ -28,7 +47,7 @@ CLASSIFY: dict[str, Any] = {
     "parameters": [_MODEL],
     "requestBody": {
         "required": True,
-        "content": _json(ClassifyBody.model_json_schema(ref_template="#/$defs/{model}"), _ROWS),
+        "content": _json(_inlined(ClassifyBody.model_json_schema()), _ROWS),
     },
     "responses": {
         "200": {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,14 @@ _EXPECTED = {
     "b": "true or false",
     "O": "texts",
 }
-_ACCEPTED = {"f": (int, float), "i": (int,), "u": (int,), "b": (bool,), "O": (str, dict)}
-_KINDS = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}
+_ACCEPTED: Mapping[str, frozenset[type]] = {
+    "f": frozenset({int, float}),
+    "i": frozenset({int}),
+    "u": frozenset({int}),
+    "b": frozenset({bool}),
+}
+_MOST_AXES = 64
+"""numpy's own limit."""
 
 
 def read_inputs(document: Mapping[str, Any], signature: Signature) -> Arrays:
@@ -71,20 +78,19 @@ def _array(value: Any, place: str, spec: TensorSpec) -> NDArray[Any]:
     if dtype is None or dtype.kind == "c" or spec.dtype == "bfloat16":
         raise UnsupportedError(f"{place}: the model takes {spec.dtype}, which JSON cannot carry")
     shape = _shape(value)
+    if len(shape) > _MOST_AXES:
+        raise InvalidTensorError(f"{place} is nested {len(shape)} deep: the model takes {spec}")
     if dtype.kind == "O":
         return _texts(value, place, shape)
     try:
-        array = np.array(value)
-    except (ValueError, OverflowError):
-        array = np.array(None)
-    if array.shape != shape or (array.dtype.kind not in _KINDS[dtype.kind] and array.size):
-        raise InvalidTensorError(_complaint(value, place, dtype.kind, shape))
-    if dtype.kind in "iu" and array.size:
-        limits = np.iinfo(dtype.name)
-        if array.min() < limits.min or array.max() > limits.max:
-            raise InvalidTensorError(f"{place} holds {array.min()} to {array.max()}: {spec.dtype} cannot")
-    with np.errstate(over="ignore"):
-        return array.astype(dtype)
+        with np.errstate(over="ignore"):
+            array = np.array(value, dtype)
+    except (ValueError, TypeError, OverflowError):
+        array = None
+    # numpy would read true as 1, "1" as 1, null as NaN and 1.5 as a whole number: the types are looked at, too.
+    if array is None or array.shape != shape or not _leaf_types(value, shape) <= _ACCEPTED[dtype.kind]:
+        raise InvalidTensorError(next(_complaints(value, place, dtype, shape)))
+    return array
 
 
 def _shape(value: Any) -> tuple[int, ...]:
@@ -94,6 +100,14 @@ def _shape(value: Any) -> tuple[int, ...]:
         sizes.append(len(value))
         value = value[0] if value else None
     return tuple(sizes)
+
+
+def _leaf_types(value: Any, shape: tuple[int, ...]) -> set[type]:
+    """The types of a regular nested list's elements."""
+    leaves: Iterable[Any] = value if shape else (value,)
+    for _ in shape[1:]:
+        leaves = chain.from_iterable(leaves)
+    return set(map(type, leaves))
 
 
 def _texts(value: Any, place: str, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -108,7 +122,7 @@ def _texts(value: Any, place: str, shape: tuple[int, ...]) -> NDArray[Any]:
         elif depth == len(shape) and isinstance(element, dict) and _is_b64(element):
             flat.append(_decoded(element["b64"], at))
         else:
-            raise InvalidTensorError(_complaint(value, place, "O", shape))
+            raise InvalidTensorError(next(_complaints(value, place, np.dtype(object), shape)))
 
     visit(value, place, 0)
     array = np.empty(len(flat), dtype=object)
@@ -127,27 +141,28 @@ def _is_b64(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"b64"}
 
 
-def _complaint(value: Any, place: str, kind: str, shape: tuple[int, ...]) -> str:
-    """What is wrong with a nested list that is no array, and where: the first element that differs."""
+def _complaints(value: Any, place: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[str]:
+    """What is wrong with a nested list that is no array of this dtype and shape, and where, from the first on."""
     stack = [(value, place, 0)]
     while stack:
         element, at, depth = stack.pop()
         if depth == len(shape):
-            if isinstance(element, list) or not _acceptable(element, kind):
-                return f"{at} is {_described(element)}: {_EXPECTED[kind]} are expected"
+            if not _is_of(element, dtype):
+                yield f"{at} is {_described(element)}: {_EXPECTED[dtype.kind]} are expected"
+            elif dtype.kind in "iu" and not np.iinfo(dtype).min <= element <= np.iinfo(dtype).max:
+                yield f"{at} is {_described(element)}: {dtype} cannot hold it"
         elif not isinstance(element, list):
-            return f"{at} is {_described(element)}: a list of {shape[depth]} is expected, as in the first row"
+            yield f"{at} is {_described(element)}: a list of {shape[depth]} is expected, as in the first row"
         elif len(element) != shape[depth]:
-            return f"{at} has {len(element)} elements: {shape[depth]} are expected, as in the first row"
+            yield f"{at} has {len(element)} elements: {shape[depth]} are expected, as in the first row"
         else:
             stack.extend((child, f"{at}[{n}]", depth + 1) for n, child in reversed(list(enumerate(element))))
-    return f"{place} cannot be read as {_EXPECTED[kind]}"
 
 
-def _acceptable(element: Any, kind: str) -> bool:
-    if isinstance(element, bool):
-        return kind == "b"
-    return isinstance(element, _ACCEPTED[kind]) and (kind != "O" or isinstance(element, str) or _is_b64(element))
+def _is_of(element: Any, dtype: np.dtype[Any]) -> bool:
+    if dtype.kind == "O":
+        return isinstance(element, str) or _is_b64(element)
+    return type(element) in _ACCEPTED[dtype.kind]
 
 
 def _described(element: Any) -> str:

@@ -1,4 +1,4 @@
-"""Around every HTTP request: its id, its body within limits, its metric, its log line, the last resort."""
+"""Around every HTTP request: its id, its body within limits, its metric, its log line."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from collections.abc import Callable
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headwise.api.request_id import HEADER, request_id
-from headwise.api.rest.problems import problem
 from headwise.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaError
 from headwise.telemetry.metrics import OTHER, Metrics
 
 _log = structlog.get_logger(__name__)
 
+_PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+"""Asked every few seconds: their lines would drown the others."""
+
 _GZIP = 16 + zlib.MAX_WBITS
+_CLOSED = 499
+"""Recorded where the caller went away before the answer, as nginx has it."""
 
 
 class Envelope:
@@ -38,7 +42,7 @@ class Envelope:
         headers = Headers(scope=scope)
         scope["headwise.request_id"] = identity = request_id(headers.get(HEADER))
         body = _Body(receive, headers, self._max_body_bytes)
-        started, status = time.perf_counter(), 500
+        started, status = time.perf_counter(), _CLOSED
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -49,9 +53,11 @@ class Envelope:
 
         try:
             await self._app(scope, body, send_with_id)
-        except Exception as error:  # noqa: BLE001  # the boundary: nothing may reach the server
+        except ClientDisconnect:
+            status = _CLOSED
+        except Exception:  # noqa: BLE001  # the boundary: the application has answered, nothing may reach the server
             _log.exception("internal error", request_id=identity, path=scope["path"])
-            await problem(Request(scope), error)(scope, receive, send_with_id)
+            status = 500
         finally:
             self._record(scope, status, time.perf_counter() - started)
 
@@ -64,7 +70,8 @@ class Envelope:
             status=str(status),
             seconds=seconds,
         )
-        _log.info(
+        log = _log.debug if scope["path"] in _PROBES else _log.info
+        log(
             "request",
             request_id=scope["headwise.request_id"],
             method=scope["method"],
@@ -94,12 +101,13 @@ class _Body:
             raise self._too_large()
         inflate = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
         body = bytearray()
-        more = True
+        received, more = 0, True
         while more:
             message = await self._receive()
             if message["type"] != "http.request":
                 return message
             chunk = message.get("body", b"")
+            received += len(chunk)
             try:
                 body += inflate.decompress(chunk, self._limit + 1 - len(body)) if inflate else chunk
             except zlib.error as error:
@@ -107,8 +115,10 @@ class _Body:
             if len(body) > self._limit:
                 raise self._too_large()
             more = message.get("more_body", False)
-        if inflate is not None and body and not inflate.eof:
+        if inflate is not None and received and not inflate.eof:
             raise InvalidRequestError("the gzip body ends early")
+        if inflate is not None and inflate.unused_data:
+            raise InvalidRequestError("the gzip body goes on after its end: send one gzip member")
         self._done = True
         return {"type": "http.request", "body": bytes(body), "more_body": False}
 

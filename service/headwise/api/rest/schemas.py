@@ -118,9 +118,9 @@ def _nested(answer: HeadAnswer, include: frozenset[Include]) -> list[Any]:
                 "the raw output holds infinity, which JSON cannot carry: leave raw out of include"
             )
         _add(rows, "raw", (raw if raw.ndim == 1 else _flat(raw)).tolist())
-    nested: list[Any] = rows
-    for size in reversed(shape[1:]):
-        nested = [nested[at : at + size] for at in range(0, len(nested), size)]
+    cells = np.empty(len(rows), dtype=object)
+    cells[:] = rows
+    nested: list[Any] = cells.reshape(shape).tolist()
     return nested
 
 

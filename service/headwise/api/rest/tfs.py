@@ -10,18 +10,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from headwise.api.rest import tfs_answer, tfs_request, tfs_response
+from headwise.api.rest import tfs_answer, tfs_examples_answer, tfs_request, tfs_response
 from headwise.api.rest.tfs_answer import Answer
+from headwise.api.rest.tfs_examples_answer import ExampleModels
 from headwise.api.rest.tfs_paths import Call, resolve
 from headwise.api.status import HTTP_OF_GRPC, RETRY_AFTER_SECONDS, status_of
 from headwise.backends.base import Arrays, RawPrediction
-from headwise.errors import BackendRejectedError, HeadwiseError, UnsupportedError
+from headwise.errors import BackendRejectedError, HeadwiseError
 from headwise.repository.model_spec import ModelSpec
 from headwise.savedmodel.signature import Signature
 from headwise.tfserving import model_service_pb2, prediction_service_pb2
 
 
-class RawModels(Protocol):
+class RawModels(ExampleModels, Protocol):
     """Models by TFS's meaning of a ModelSpec: no version means the largest loaded one.
 
     All calls raise HeadwiseErrors, and nothing else.
@@ -84,7 +85,8 @@ class TfsRoutes:
             case "predict":
                 return await self._predict(await request.body(), call.spec)
             case _:
-                return examples_answer(await request.body())
+                bare = self.nonfinite == "bare"
+                return await examples_answer(self.models, call, await request.body(), timeout=self.timeout, bare=bare)
 
     async def _predict(self, data: bytes, spec: ModelSpec) -> Answer:
         body = tfs_request.read(data)
@@ -96,13 +98,12 @@ class TfsRoutes:
         return Answer(200, tfs_response.predictions(prediction.outputs, row=inputs.row, bare=bare))
 
 
-def examples_answer(data: bytes) -> Answer:
+async def examples_answer(models: ExampleModels, call: Call, data: bytes, *, timeout: float, bare: bool) -> Answer:
     """Answer a classify or regress call of TFS's, which carries tf.Examples."""
     try:
-        tfs_request.check_examples(tfs_request.read(data))
+        return Answer(200, await tfs_examples_answer.body(models, call, data, timeout=timeout, bare=bare))
     except HeadwiseError as error:
         return refusal(error)
-    return refusal(UnsupportedError("headwise does not read tf.Examples over HTTP yet: use :predict, or gRPC"))
 
 
 def refusal(error: HeadwiseError) -> Answer:

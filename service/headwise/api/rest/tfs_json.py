@@ -34,15 +34,27 @@ _ESCAPES: Mapping[int, str] = {
 _TYPE_NAMES: Mapping[type, str] = {dict: "Object", list: "Array", str: "String", type(None): "Null"}
 
 
+class Repeated(dict[str, Json]):
+    """An object in which a name stands twice: the first one counts, as RapidJSON's FindMember has it.
+
+    `last` has the last one instead, for what reads all members in their order.
+    """
+
+    def __init__(self, members: list[tuple[str, Json]]) -> None:
+        first = dict(reversed(members))
+        super().__init__((name, first[name]) for name, _ in members)
+        self.last = dict(members)
+
+
 class _Decoder(rapidjson.Decoder):
-    """Where a name stands twice the first one counts, as RapidJSON's FindMember has it."""
+    """Builds objects from their members in order, which a plain dict would merge."""
 
     def start_object(self) -> list[tuple[str, Json]]:
         return []
 
     def end_object(self, members: list[tuple[str, Json]]) -> dict[str, Json]:
-        first = dict(reversed(members))
-        return {name: first[name] for name, _ in members}
+        plain = dict(members)
+        return plain if len(plain) == len(members) else Repeated(members)
 
 
 # Native numbers: RapidJSON's own rounding of decimals, and integers beyond uint64 as doubles.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headwise.api.rest import tfs_tensors
-from headwise.api.rest.tfs_json import Json, echo, parse, type_name
+from headwise.api.rest.tfs_json import Json, echo, parse
 from headwise.api.status import status_of
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidRequestError, UnsupportedError
@@ -39,7 +39,7 @@ def read(body: bytes) -> Body:
         raise InvalidRequestError(f"JSON Value: {echo(document)} Is not object")
     name = document.get("signature_name", "")
     if not isinstance(name, str):
-        raise _misformed(document, "not formatted correctly. 'signature_name' key must be a string value.")
+        raise misformed(document, "not formatted correctly. 'signature_name' key must be a string value.")
     return Body(document, name or DEFAULT_SIGNATURE)
 
 
@@ -65,42 +65,20 @@ def inputs(body: Body, wanted: Mapping[str, TensorSpec]) -> Inputs:
     if "instances" in members:
         if "inputs" in members:
             expected = "expecting only one of 'inputs' or 'instances' keys to exist "
-            raise _misformed(members, f"Not formatted correctly {expected}")
+            raise misformed(members, f"Not formatted correctly {expected}")
         rows = members["instances"]
         if not isinstance(rows, list):
-            raise _misformed(members, "Expecting 'instances' to be an list/array")
+            raise misformed(members, "Expecting 'instances' to be an list/array")
         if not rows:
-            raise _misformed(members, "No values in 'instances' array")
+            raise misformed(members, "No values in 'instances' array")
         return Inputs(_from_rows(rows, wanted), row=True)
     if "inputs" in members:
         return Inputs(_from_columns(members["inputs"], wanted), row=False)
     raise InvalidRequestError("Missing 'inputs' or 'instances' key")
 
 
-def check_examples(body: Body) -> None:
-    """Check the form of a classify or regress body, as far as it needs no tf.Example.
-
-    Raises: InvalidRequestError.
-    """
-    if "context" in body.members:
-        _check_example(body.members["context"])
-    if "examples" not in body.members:
-        raise _misformed(body.members, "When method is classify, key 'examples' is expected and was not found")
-    examples = body.members["examples"]
-    if not isinstance(examples, list):
-        raise _misformed(body.members, "Expecting 'examples' value to be an list/array")
-    if not examples:
-        raise _misformed(body.members, "'examples' value is an empty array")
-    for example in examples:
-        _check_example(example)
-
-
-def _check_example(example: Json) -> None:
-    if not isinstance(example, dict):
-        raise InvalidRequestError(f"Example must be JSON object but got JSON {type_name(example)}")
-
-
-def _misformed(members: Mapping[str, Json], text: str) -> InvalidRequestError:
+def misformed(members: Mapping[str, Json], text: str) -> InvalidRequestError:
+    """The error that quotes a whole body."""
     return InvalidRequestError(f"JSON Value: {echo(dict(members))} {text}")
 
 

@@ -32,6 +32,34 @@ def predictions(outputs: Arrays, *, row: bool, bare: bool = False) -> bytes:
     return f"{{\n{body}\n}}".encode("utf-8", "surrogateescape")
 
 
+def classifications(labels: Sequence[Sequence[str]], scores: NDArray[Any], *, bare: bool = False) -> bytes:
+    """Print what Classify answers: a score (batch, classes) for each label.
+
+    Raises: NonFiniteOutputError.
+    """
+    if not bare:
+        _check_finite({"scores": scores})
+    rows = []
+    for names, numbers in zip(labels, scores, strict=True):
+        pairs = zip(names, decimals(numbers), strict=True)
+        rows.append(f"[{', '.join(f'[{quote(name)}, {text}]' for name, text in pairs)}]")
+    return _results(f"{', '.join(rows)}\n{INDENT}")
+
+
+def regressions(values: NDArray[Any], *, bare: bool = False) -> bytes:
+    """Print what Regress answers: a value (batch,) each.
+
+    Raises: NonFiniteOutputError.
+    """
+    if not bare:
+        _check_finite({"outputs": values})
+    return _results(", ".join(decimals(values)))
+
+
+def _results(elements: str) -> bytes:
+    return f'{{\n{INDENT}"results": [{elements}]\n}}'.encode("utf-8", "surrogateescape")
+
+
 def _check_finite(outputs: Arrays) -> None:
     for name, output in outputs.items():
         if output.dtype.kind in "fc" and not np.isfinite(output).all():

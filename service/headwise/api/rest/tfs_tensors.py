@@ -146,7 +146,9 @@ def _fits(values: Sequence[Any], dtype: str) -> bool:
 
 def _leaf(value: Any, dtype: str) -> object:
     if isinstance(value, dict) and dtype == "string":
-        return _from_base64(value)
+        if not is_base64(value):
+            raise InvalidRequestError(f"JSON Value: {echo(value)} not formatted correctly for base64 data")
+        return from_base64(value)
     name = _TFS_NAMES.get(dtype, dtype)
     if dtype not in _TYPES and not isinstance(value, dict):
         raise UnsupportedError(f"Conversion of JSON Value: {echo(value)} to type: {name}")
@@ -156,9 +158,11 @@ def _leaf(value: Any, dtype: str) -> object:
     return value.encode() if isinstance(value, str) else value
 
 
-def _from_base64(value: dict[str, Any]) -> bytes:
-    if not is_base64(value):
-        raise InvalidRequestError(f"JSON Value: {echo(value)} not formatted correctly for base64 data")
+def from_base64(value: Mapping[str, Any]) -> bytes:
+    """The bytes of a value that `is_base64`.
+
+    Raises: InvalidRequestError.
+    """
     text = "".join(value["b64"].split())
     padded = text if text.endswith("=") else text + "=" * (-len(text) % 4)
     try:

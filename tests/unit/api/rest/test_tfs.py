@@ -10,7 +10,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from headwise.api.rest.tfs import RawModels, TfsRoutes, examples_answer, refusal
+from headwise.api.rest.tfs import RawModels, TfsRoutes, refusal
 from headwise.api.rest.tfs_answer import error
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.backends.in_memory import InMemoryBackend, InMemoryModel
@@ -132,21 +132,6 @@ async def test_classify_goes_to_headwise_with_the_body_untouched() -> None:
     async with _client(_two_versions()) as client:
         response = await client.post("/v1/models/m/labels/stable:classify", content=b"12345")
     assert response.text == "m label stable got 5 bytes"
-
-
-async def test_regress_is_not_offered_yet_and_says_so() -> None:
-    async with _client(_two_versions()) as client:
-        response = await client.post("/v1/models/m:regress", content=b'{"examples": [{"x": 1}]}')
-    assert response.status_code == 501
-    assert "tf.Examples" in response.json()["error"]
-
-
-def test_a_malformed_call_with_examples_gets_the_words_of_tfs() -> None:
-    answer = examples_answer(b'{"examples": [')
-    assert (answer.status, answer.body) == (
-        400,
-        b'{\n    "error": "JSON Parse error: Invalid value. at offset: 14"\n}',
-    )
 
 
 @pytest.mark.parametrize(

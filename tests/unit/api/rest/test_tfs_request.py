@@ -105,24 +105,3 @@ def test_a_signature_without_inputs_is_refused() -> None:
     known = {"serving_default": Signature({}, {})}
     with pytest.raises(InvalidRequestError, match=r"^Failed to get input map for signature: serving_default$"):
         tfs_request.signature(tfs_request.read(b"{}"), known)
-
-
-@pytest.mark.parametrize(
-    ("body", "text"),
-    [
-        ('{"context": [1], "examples": [{}]}', "Example must be JSON object but got JSON Array"),
-        ('{"examples": [true]}', "Example must be JSON object but got JSON True"),
-        ('{"examples": [3]}', "Example must be JSON object but got JSON Number"),
-        ('{"examples": 3}', "JSON Value: {\n    \"examples\": 3\n} Expecting 'examples' value to be an list/array"),
-        ('{"examples": []}', "JSON Value: {\n    \"examples\": []\n} 'examples' value is an empty array"),
-        ("{}", "JSON Value: {} When method is classify, key 'examples' is expected and was not found"),
-    ],
-)
-def test_calls_with_examples_are_checked_for_their_form(body: str, text: str) -> None:
-    with pytest.raises(InvalidRequestError) as caught:
-        tfs_request.check_examples(tfs_request.read(body.encode()))
-    assert str(caught.value) == text
-
-
-def test_well_formed_examples_pass() -> None:
-    tfs_request.check_examples(tfs_request.read(b'{"context": {}, "examples": [{"x": 1}]}'))

@@ -1,0 +1,192 @@
+"""The HTTP application as a whole: routes, problem documents, metrics, documentation."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from structlog.testing import capture_logs
+from support.in_memory_gateway import BINARY, Models
+
+from headwise.api.rest.app import create_app
+from headwise.backends.base import Arrays, Backend, RawPrediction
+from headwise.backends.in_memory import InMemoryBackend
+from headwise.errors import BackendTimeoutError, BackendUnavailableError
+from headwise.repository.model_spec import ModelSpec
+from headwise.telemetry.metrics import Metrics
+
+pytestmark = pytest.mark.anyio
+
+GOOD = {"instances": [[2.0], [-2.0]]}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Models:
+    models = Models(tmp_path)
+    models.add("tumor", {"output_0": BINARY}, version=1)
+    models.add("tumor", {"output_0": {**BINARY, "labels": ["no", "yes"]}}, version=2)
+    models.backend.labels["tumor"] = {"stable": 1}
+    return models
+
+
+class Failing(InMemoryBackend):
+    """Fails every prediction with `failure`."""
+
+    failure: Exception = ZeroDivisionError("a secret")
+
+    async def predict(
+        self, spec: ModelSpec, inputs: Arrays, *, timeout: float, outputs: tuple[str, ...] = ()
+    ) -> RawPrediction:
+        raise self.failure
+
+
+@asynccontextmanager
+async def client(models: Models, backend: Backend | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    surface = create_app(await models.gateway(backend), Metrics(), timeout=5, max_body_bytes=4096)
+    transport = httpx.ASGITransport(surface.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("place", "version", "label"), [("", 2, "yes"), ("/versions/1", 1, "malignant"), ("/labels/stable", 1, "malignant")]
+)
+async def test_the_path_names_the_version(models: Models, place: str, version: int, label: str) -> None:
+    async with client(models) as http:
+        answer = await http.post(f"/v1/models/tumor{place}:classify", json=GOOD, headers={"x-request-id": "id-9"})
+    body = answer.json()
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert body["model"] == {"name": "tumor", "version": version}
+    assert body["predictions"][0]["label"] == label
+    assert body["request_id"] == answer.headers["x-request-id"] == "id-9"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("POST", "/v1/models/tumour:classify", 404, "model-not-found"),
+        ("POST", "/v1/models/tumor/versions/3:classify", 404, "version-not-found"),
+        ("POST", f"/v1/models/tumor/versions/{10**30}:classify", 404, "version-not-found"),
+        ("POST", "/v1/models/tumor/labels/x:classify", 404, "version-not-found"),
+        ("GET", "/v1/models/tumour/head", 404, "model-not-found"),
+        ("GET", "/v1/models/tumor/versions/3/head", 404, "version-not-found"),
+        ("GET", "/v1/models/tumor/labels/x/head", 404, "version-not-found"),
+    ],
+)
+async def test_what_is_not_there_is_a_problem_document(
+    models: Models, method: str, path: str, status: int, code: str
+) -> None:
+    async with client(models) as http:
+        answer = await http.request(method, path, json=GOOD if method == "POST" else None)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert (answer.json()["code"], answer.json()["instance"]) == (code, path)
+
+
+@pytest.mark.parametrize("body", [b'{"instances": [[NaN]]}', b'{"inputs": [[-Infinity]]}'])
+async def test_a_body_of_ours_that_is_not_strict_json_is_a_problem_document(models: Models, body: bytes) -> None:
+    async with client(models) as http:
+        answer = await http.post("/v1/models/tumor:classify", content=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-tensor")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"examples": []}', b'{"inst', b'{"instances": [[1e999]]}', b"null"]
+)
+async def test_any_other_body_is_a_call_of_tensorflow_serving(models: Models, body: bytes) -> None:
+    async with client(models) as http:
+        answer = await http.post("/v1/models/tumor:classify", content=body)
+    assert answer.status_code in {400, 501}
+    assert answer.json().keys() == {"error"}
+
+
+async def test_time_heals_a_backend_that_is_away(models: Models) -> None:
+    backend = Failing(models.backend.models)
+    backend.failure = BackendUnavailableError("the model server at x is not available: refused")
+    async with client(models, backend) as http:
+        away = await http.post("/v1/models/tumor:classify", json=GOOD)
+        backend.failure = BackendTimeoutError("the model server did not answer within 5 s")
+        late = await http.post("/v1/models/tumor:classify", json=GOOD)
+    assert (away.status_code, away.headers["retry-after"], away.json()["retryable"]) == (503, "1", True)
+    assert (late.status_code, "retry-after" in late.headers) == (504, False)
+
+
+@pytest.mark.parametrize("path", ["/v1/models/tumor:classify", "/v1/models/tumor:predict"])
+async def test_an_internal_error_is_one_problem_document_and_its_details_stay_in_the_log(
+    models: Models, path: str
+) -> None:
+    with capture_logs() as log:
+        async with client(models, Failing(models.backend.models)) as http:
+            answer = await http.post(path, json=GOOD, headers={"x-request-id": "id-5"})
+            metrics = (await http.get("/metrics")).text
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert (answer.json()["code"], answer.json()["request_id"]) == ("internal", "id-5")
+    assert "secret" not in answer.text
+    assert 'status="500"' in metrics
+    assert ("internal error", "id-5") in {(entry["event"], entry.get("request_id")) for entry in log}
+
+
+async def test_answers_of_one_row_do_not_depend_on_the_other_rows(models: Models) -> None:
+    values = np.random.default_rng(7).normal(0, 5, 20).tolist()
+    async with client(models) as http:
+        together = await http.post("/v1/models/tumor:classify", json={"instances": [[v] for v in values]})
+        alone = [await http.post("/v1/models/tumor:classify", json={"instances": [[v]]}) for v in values]
+    assert together.json()["predictions"] == [answer.json()["predictions"][0] for answer in alone]
+
+
+async def test_requests_are_counted_by_verb_and_known_model(models: Models) -> None:
+    async with client(models) as http:
+        await http.post("/v1/models/tumor:classify", json=GOOD)
+        await http.post("/v1/models/tumor:predict", json=GOOD)
+        await http.post("/v1/models/made-up:classify", json=GOOD)
+        metrics = (await http.get("/metrics")).text
+    for labels in (
+        'model="tumor",status="200",surface="http",verb="classify"',
+        'model="tumor",status="200",surface="http",verb="predict"',
+        'model="other",status="404",surface="http",verb="classify"',
+    ):
+        assert f"headwise_requests_total{{{labels}}} 1.0" in metrics
+    assert "made-up" not in metrics
+
+
+async def test_operations_are_reachable(models: Models) -> None:
+    async with client(models) as http:
+        answers = {
+            path: await http.get(path)
+            for path in ("/livez", "/readyz", "/metrics", "/v1/models", "/v1/models/tumor/head", "/docs")
+        }
+        missing = await http.get("/no/such/path")
+    assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(answers, 200)
+    assert answers["/v1/models/tumor/head"].headers["x-model-version"] == "2"
+    assert missing.status_code == 404
+
+
+def references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+        part = list(part.values())
+    if isinstance(part, list):
+        for child in part:
+            yield from references(child)
+
+
+async def test_the_documentation_describes_the_body_and_every_reference_in_it_resolves(models: Models) -> None:
+    async with client(models) as http:
+        document = (await http.get("/openapi.json")).json()
+    call = document["paths"]["/v1/models/{model}:classify"]["post"]
+    properties = call["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    assert properties.keys() == {"instances", "inputs", "signature_name", "options"}
+    assert "threshold" in json.dumps(properties["options"])
+    for reference in references(document):
+        target = document
+        for key in reference.removeprefix("#/").split("/"):
+            target = target[key]

@@ -1,0 +1,226 @@
+"""The JSON of headwise's own call, task by task, exactly as it is documented."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headwise.api.rest.schemas import Include, classification, read_options
+from headwise.errors import InvalidRequestError, NonFiniteOutputError
+from headwise.gateway import Classification, HeadAnswer, RequestOptions
+from headwise.heads import Head, HeadCard, Options
+from headwise.heads.calibrators import Platt
+from headwise.heads.decisions import PerLabel, Threshold
+from headwise.repository.cards import CardFile
+from headwise.repository.served_model import ServedModel
+
+PROBABILITIES: frozenset[Include] = frozenset({"probabilities"})
+BINARY = Head("binary", "sigmoid", ("benign", "malignant"))
+CLASSES = Head("multiclass", "softmax", ("a", "b", "c"))
+LABELS = Head("multilabel", "sigmoid", ("x", "y", "z"))
+ORDINAL = Head("ordinal", "sigmoid", ("low", "middle", "high"))
+VALUE = Head("regression", "linear")
+MARGIN = Head("binary", "tanh", ("no", "yes"))
+
+
+def respond(
+    heads: Mapping[str, tuple[Head, Any]],
+    include: frozenset[Include] = PROBABILITIES,
+    options: Options = Options(),
+) -> dict[str, Any]:
+    """The parsed body for heads and their raw outputs."""
+    answers = {}
+    for name, (head, raw) in heads.items():
+        output = np.asarray(raw, np.float64)
+        answers[name] = HeadAnswer(head, head.answer(output, options), output)
+    card = CardFile(HeadCard(1, {}), "d1935", b"{}")
+    body = classification(Classification(ServedModel("tumor", 3, {}, card), answers), "id-1", include)
+    parsed: dict[str, Any] = json.loads(body, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    return parsed
+
+
+def predictions(head: Head, raw: Any, include: frozenset[Include] = PROBABILITIES, **options: Any) -> list[Any]:
+    answered: list[Any] = respond({"output_0": (head, raw)}, include, Options(**options))["predictions"]
+    return answered
+
+
+def test_the_whole_body_of_a_binary_answer() -> None:
+    assert respond({"output_0": (BINARY, [[0.75], [0.25]])}) == {
+        "request_id": "id-1",
+        "model": {"name": "tumor", "version": 3},
+        "heads": {"output_0": {"task": "binary", "labels": ["benign", "malignant"]}},
+        "predictions": [
+            {"label": "malignant", "index": 1, "probability": 0.75, "probabilities": [0.25, 0.75]},
+            {"label": "benign", "index": 0, "probability": 0.75, "probabilities": [0.75, 0.25]},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("head", "raw", "expected"),
+    [
+        (CLASSES, [[0.25, 0.5, 0.25]], {"label": "b", "index": 1, "probability": 0.5, "probabilities": [0.25, 0.5, 0.25]}),
+        (LABELS, [[0.75, 0.25, 0.5]], {"labels": ["x", "z"], "indices": [0, 2], "probabilities": [0.75, 0.25, 0.5]}),
+        (LABELS, [[0.25, 0.25, 0.25]], {"labels": [], "indices": [], "probabilities": [0.25, 0.25, 0.25]}),
+        (ORDINAL, [[0.75, 0.25]], {"label": "middle", "index": 1, "probability": 0.5, "probabilities": [0.25, 0.5, 0.25]}),
+        (VALUE, [[151.5]], {"value": 151.5}),
+        (VALUE, [151.5], {"value": 151.5}),
+        (VALUE, [[1.0, 2.0]], {"value": [1.0, 2.0]}),
+        (MARGIN, [[-0.25]], {"label": "no", "index": 0, "margin": -0.25, "probability": None}),
+        (MARGIN, [[0.0]], {"label": "yes", "index": 1, "margin": 0.0, "probability": None}),
+    ],
+)  # fmt: skip
+def test_every_task_has_its_shape(head: Head, raw: Any, expected: dict[str, Any]) -> None:
+    assert predictions(head, raw) == [expected]
+
+
+def test_a_head_without_labels_lists_none() -> None:
+    assert respond({"output_0": (VALUE, [[1.0]])})["heads"] == {"output_0": {"task": "regression"}}
+
+
+def test_probability_is_that_of_the_answered_label() -> None:
+    (answer,) = predictions(BINARY, [[0.25]], threshold=0.125)
+    assert (answer["label"], answer["probability"]) == ("malignant", 0.25)
+
+
+def test_several_heads_are_keyed_by_name() -> None:
+    body = respond({"risk": (BINARY, [[0.75], [0.25]]), "size": (VALUE, [[1.0], [2.0]])}, frozenset())
+    assert body["heads"] == {
+        "risk": {"task": "binary", "labels": ["benign", "malignant"]},
+        "size": {"task": "regression"},
+    }
+    assert body["predictions"] == [
+        {"risk": {"label": "malignant", "index": 1, "probability": 0.75}, "size": {"value": 1.0}},
+        {"risk": {"label": "benign", "index": 0, "probability": 0.75}, "size": {"value": 2.0}},
+    ]
+
+
+def test_positions_are_nested_as_the_output_is() -> None:
+    raw = np.array([[[0.75], [0.25], [0.5]], [[0.125], [0.875], [1.0]]])
+    nested = predictions(BINARY, raw, frozenset({"raw"}))
+    assert [[cell["index"] for cell in row] for row in nested] == [[1, 0, 1], [0, 1, 1]]
+    assert [[cell["raw"] for cell in row] for row in nested] == raw.tolist()
+    deep = predictions(CLASSES, np.full((1, 2, 2, 3), 1 / 3))
+    assert deep[0][1][0] == {"label": "a", "index": 0, "probability": 1 / 3, "probabilities": [1 / 3] * 3}
+
+
+@pytest.mark.parametrize(("shape", "nested"), [((2, 0, 3), [[], []]), ((1, 0, 2, 3), [[]]), ((1, 2, 0, 3), [[[], []]])])
+def test_no_positions_are_empty_lists(shape: tuple[int, ...], nested: list[Any]) -> None:
+    assert predictions(CLASSES, np.zeros(shape)) == nested
+
+
+def test_top_k_lists_the_most_probable_classes_first() -> None:
+    (answer,) = predictions(CLASSES, [[0.25, 0.5, 0.25]], frozenset(), top_k=2)
+    assert answer == {
+        "label": "b",
+        "index": 1,
+        "probability": 0.5,
+        "top": [{"label": "b", "index": 1, "probability": 0.5}, {"label": "a", "index": 0, "probability": 0.25}],
+    }
+    (everything,) = predictions(BINARY, [[0.75]], top_k=9)
+    assert [entry["label"] for entry in everything["top"]] == ["malignant", "benign"]
+
+
+def test_include_decides_what_is_added() -> None:
+    assert predictions(BINARY, [[0.75]], frozenset()) == [{"label": "malignant", "index": 1, "probability": 0.75}]
+    assert predictions(VALUE, [[2.0]], frozenset()) == [{"value": 2.0}]
+    (both,) = predictions(BINARY, [[0.75]], frozenset({"probabilities", "raw"}))
+    assert (both["probabilities"], both["raw"]) == ([0.25, 0.75], [0.75])
+    (vector,) = predictions(BINARY, [0.75], frozenset({"raw"}))
+    assert vector["raw"] == 0.75, "an output of shape (batch,) has a number a row"
+
+
+def test_raw_numbers_that_json_cannot_carry_are_refused() -> None:
+    head, raw = Head("multiclass", "log_softmax", ("a", "b")), [[0.0, -np.inf]]
+    assert predictions(head, raw)[0]["probabilities"] == [1.0, 0.0]
+    with pytest.raises(NonFiniteOutputError, match="leave raw out of include"):
+        predictions(head, raw, frozenset({"raw"}))
+
+
+@pytest.mark.parametrize("number", [0.1, 1 / 3, 5e-324, 1 - 2**-53, 0.8656])
+def test_numbers_are_shortest_round_trip_float64(number: float) -> None:
+    (answer,) = predictions(VALUE, [[number]])
+    assert answer["value"] == number
+
+
+def provenance(head: Head, raw: Any, options: Options = Options()) -> Any:
+    return respond({"output_0": (head, raw)}, frozenset({"provenance"}), options)["heads"]["output_0"]["provenance"]
+
+
+def test_provenance_says_what_was_applied_and_who_said_so() -> None:
+    assert provenance(BINARY, [[0.5]]) == {
+        "activation": {"value": "sigmoid", "source": "card"},
+        "calibration": {"method": "identity", "source": "default"},
+        "decision": {"rule": "threshold", "threshold": 0.5, "threshold_name": None, "source": "default"},
+        "card_digest": "d1935",
+    }
+
+
+@pytest.mark.parametrize(
+    ("head", "raw", "options", "expected"),
+    [
+        (BINARY, [[0.5]], Options(0.3), ("threshold", 0.3, None, "request")),
+        (CLASSES, [[0.25, 0.5, 0.25]], Options(), ("argmax", None, None, "default")),
+        (VALUE, [[1.0]], Options(), (None, None, None, "default")),
+        (MARGIN, [[0.5]], Options(), ("threshold", 0.0, None, "default")),
+        (
+            Head("binary", "linear", ("no", "yes"), decision=Threshold(0.4, {"screening": 0.1})),
+            [[0.5]],
+            Options("screening"),
+            ("threshold", 0.1, "screening", "request"),
+        ),
+        (
+            Head("multilabel", "linear", ("x", "y"), decision=PerLabel({"y": 0.2, "x": 0.1})),
+            [[0.5, 0.5]],
+            Options(),
+            ("per_label", {"x": 0.1, "y": 0.2}, None, "card"),
+        ),
+    ],
+)
+def test_the_decision_names_rule_cut_and_source(
+    head: Head, raw: Any, options: Options, expected: tuple[Any, ...]
+) -> None:
+    decision = provenance(head, raw, options)["decision"]
+    assert (decision["rule"], decision["threshold"], decision["threshold_name"], decision["source"]) == expected
+
+
+def test_a_calibration_comes_from_the_card() -> None:
+    head = Head("binary", "linear", ("no", "yes"), calibration=Platt(slope=2.0, intercept=0.5))
+    assert provenance(head, [[0.5]])["calibration"] == {"method": "platt", "source": "card"}
+
+
+def test_options_are_read_with_their_defaults() -> None:
+    assert read_options({"instances": [[1]]}) == ("serving_default", RequestOptions(), PROBABILITIES)
+    body = {
+        "inputs": {},
+        "signature_name": "other",
+        "options": {"threshold": {"a": 0.3, "b": "screening"}, "top_k": 3, "include": []},
+    }
+    assert read_options(body) == ("other", RequestOptions({"a": 0.3, "b": "screening"}, 3), frozenset())
+    assert read_options({"inputs": 1, "signature_name": ""})[0] == "serving_default"
+    assert read_options({"inputs": 1, "options": {"threshold": 1}})[1] == RequestOptions(1.0)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"inputs": 1, "instances": []}, "both given"),
+        ({"instances": [], "rows": 3}, "rows: "),
+        ({"instances": [], "signature_name": 3}, "signature_name: "),
+        ({"instances": [], "options": []}, "options: "),
+        ({"instances": [], "options": {"treshold": 0.3}}, "options.treshold: "),
+        ({"instances": [], "options": {"threshold": True}}, "options.threshold: "),
+        ({"instances": [], "options": {"threshold": [0.3]}}, "options.threshold: "),
+        ({"instances": [], "options": {"threshold": {"a": None}}}, "options.threshold"),
+        ({"instances": [], "options": {"top_k": 3.0}}, "options.top_k: "),
+        ({"instances": [], "options": {"top_k": True}}, "options.top_k: "),
+        ({"instances": [], "options": {"include": ["logits"]}}, "options.include.0: "),
+        ({"instances": [], "options": {"include": "raw"}}, "options.include: "),
+    ],
+)
+def test_options_that_cannot_be_are_named_by_their_key(body: dict[str, Any], text: str) -> None:
+    with pytest.raises(InvalidRequestError) as raised:
+        read_options(body)
+    assert text in str(raised.value)

@@ -1,0 +1,101 @@
+"""Flags over environment over file over defaults; what cannot be is refused by name."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from headwise.errors import InvalidSettingsError
+from headwise.settings import Settings, address
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HEADWISE_HTTP", raising=False)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "headwise.toml"
+
+
+def test_defaults_serve_the_folder_models_on_loopback() -> None:
+    settings = Settings.load()
+    assert (settings.models, settings.backend) == (Path("models"), "embedded")
+    assert (settings.http, settings.grpc) == ("127.0.0.1:8080", "127.0.0.1:8081")
+    assert settings.raw_when_refused is False
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text('http = "file:1"\ngrpc = "file:2"\nbackend = "file:3"\nrequired_models = ["tumor"]\n')
+    monkeypatch.setenv("HEADWISE_HTTP", "environment:1")
+    monkeypatch.setenv("HEADWISE_GRPC", "environment:2")
+    settings = Settings.load(file, http="flag:1", grpc=None)
+    assert (settings.http, settings.grpc, settings.backend) == ("flag:1", "environment:2", "file:3")
+    assert settings.required_models == {"tumor"}
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings.load().http = "elsewhere:1"  # type: ignore[misc]
+
+
+def test_a_list_in_the_environment_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADWISE_REQUIRED_MODELS", '["tumor", "wine"]')
+    assert Settings.load().required_models == {"tumor", "wine"}
+    monkeypatch.setenv("HEADWISE_REQUIRED_MODELS", "tumor,wine")
+    with pytest.raises(InvalidSettingsError, match=r'"required_models".*a list is written as \["NAME", \.\.\.\]'):
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("port = 3\n", "setting port: Extra inputs are not permitted"),
+        ("poll_interval = 0\n", "setting poll_interval: .*greater than 0"),
+        ("request_timeout = nan\n", "setting request_timeout: .*greater than 0"),
+        ('max_body_bytes = "many"\n', "setting max_body_bytes: .*got 'many'"),
+        ('log_level = "loud"\n', "setting log_level: .*got 'loud'"),
+        ('tfs_nonfinite = "null"\n', "setting tfs_nonfinite"),
+        ('http = "8080"\n', "setting http: '8080' is no HOST:PORT"),
+        ('grpc = "host:70000"\n', "setting grpc: 'host:70000' is no HOST:PORT"),
+        ('backend = "tfserving"\n', "setting backend: 'tfserving' is no HOST:PORT"),
+        ("http = \n", r"headwise\.toml: "),
+        ("# \udcff\n", r"headwise\.toml: .*codec"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(file: Path, text: str, reason: str) -> None:
+    file.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InvalidSettingsError, match=reason):
+        Settings.load(file)
+
+
+def test_a_file_that_is_not_there_is_told(file: Path) -> None:
+    with pytest.raises(InvalidSettingsError, match=r"headwise\.toml: no such file"):
+        Settings.load(file)
+
+
+@pytest.mark.parametrize(
+    "backend", ["embedded", "tfs:8500", "a:8500,b:8500", "dns:///tfs:8500", "unix:/run/tfs.sock", "[::1]:8500"]
+)
+def test_every_way_to_name_a_backend_is_taken(backend: str) -> None:
+    assert Settings.load(backend=backend).backend == backend
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:8080", "127.0.0.1", 8080),
+        ("[::1]:80", "::1", 80),
+        (":8080", "127.0.0.1", 8080),
+        ("gateway:0", "gateway", 0),
+    ],
+)
+def test_an_address_is_a_host_and_a_port(text: str, host: str, port: int) -> None:
+    assert address(text, "http") == (host, port)
+
+
+@pytest.mark.parametrize("text", ["", "host", "host:", "host:http", "host:-1", "host:65536"])
+def test_anything_else_is_no_address(text: str) -> None:
+    with pytest.raises(InvalidSettingsError, match="setting http: .* is no HOST:PORT"):
+        address(text, "http")

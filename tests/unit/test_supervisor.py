@@ -1,0 +1,104 @@
+"""The model server's process: restarted when it ends, stopped with its parent, and nothing left behind."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from headwise.supervisor import EmbeddedModelServer, SupervisedProcess
+
+pytestmark = pytest.mark.anyio
+
+NOTE = "import os, pathlib, sys; pathlib.Path(sys.argv[1]).open('a').write(f'{os.getpid()}\\n');"
+WAIT = "import signal; signal.pause()"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+
+
+def child(file: Path, then: str, first: str = "") -> SupervisedProcess:
+    """A process that notes its id in a file."""
+    return SupervisedProcess([sys.executable, "-S", "-c", first + NOTE + then, str(file)])
+
+
+def pids(file: Path) -> list[int]:
+    return [int(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, "the condition did not come true"
+        await asyncio.sleep(0.01)
+
+
+async def stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_a_child_that_ends_is_started_again(tmp_path: Path) -> None:
+    file = tmp_path / "pids"
+    process = child(file, "sys.exit(3)")
+    with capture_logs() as log:
+        task = asyncio.create_task(process.run())
+        await until(lambda: len(pids(file)) == 2)
+        await stopped(task)
+    first, second = pids(file)
+    assert first != second
+    assert (log[0]["exit_code"], log[0]["log_level"]) == (3, "error")
+
+
+async def test_a_stop_ends_the_child_and_waits_for_it(tmp_path: Path) -> None:
+    file = tmp_path / "pids"
+    process = child(file, WAIT)
+    assert process.pid is None
+    task = asyncio.create_task(process.run())
+    await until(lambda: pids(file))
+    assert [process.pid] == pids(file)
+    assert os.getsid(pids(file)[0]) != os.getsid(0), "Ctrl-C must not reach it"
+    await stopped(task)
+    assert process.pid is None
+    assert not alive(pids(file)[0])
+
+
+async def test_a_child_that_ignores_the_stop_is_killed(tmp_path: Path) -> None:
+    file = tmp_path / "pids"
+    process = child(file, WAIT, first=DEAF)
+    task = asyncio.create_task(process.run())
+    await until(lambda: pids(file))
+    await process._stop(grace=0.05)
+    assert not alive(pids(file)[0])
+    await stopped(task)
+
+
+async def test_the_embedded_server_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    server = EmbeddedModelServer(["--no-such-flag"])
+    socket = Path(server.target.removeprefix("unix:"))
+    assert socket.parent.parent == tmp_path
+    assert list(tmp_path.iterdir()) == [], "nothing is there before it runs, so a failed start leaves nothing"
+    task = asyncio.create_task(server.run())
+    await until(lambda: list(tmp_path.iterdir()))
+    assert (tmp_path / socket.parent.name).stat().st_mode & 0o777 == 0o700
+    await stopped(task)
+    assert list(tmp_path.iterdir()) == []
