@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
-from support.in_memory_gateway import BINARY, Models, rows, write_card
 
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.backends.in_memory import InMemoryBackend
@@ -37,9 +36,11 @@ from headwise.heads import Head
 from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.sources import ModelsFolder
+from support.in_memory_gateway import BINARY, Models, rows, write_card
 
 pytestmark = pytest.mark.anyio
 
+NO_OPTIONS = RequestOptions()
 SOFTMAX_UNIT = {"output_0": {**BINARY, "activation": "softmax"}}
 """A refused head."""
 
@@ -81,9 +82,7 @@ class Answering(InMemoryBackend):
         super().__init__(models.backend.models)
         self.answer = answer
 
-    async def predict(
-        self, spec: ModelSpec, inputs: Arrays, *, timeout: float, outputs: tuple[str, ...] = ()
-    ) -> RawPrediction:
+    async def predict(self, *_: object, **__: object) -> RawPrediction:
         return self.answer
 
 
@@ -93,7 +92,7 @@ async def classify(
     *values: Any,
     version: int | None = None,
     label: str | None = None,
-    options: RequestOptions = RequestOptions(),
+    options: RequestOptions = NO_OPTIONS,
 ) -> Classification:
     return await gateway.classify(ModelSpec(name, version, label), rows(*values or [[2.0]]), options, timeout=5)
 
@@ -320,8 +319,9 @@ async def test_several_heads_answer_each_by_its_own_rule(models: Models) -> None
     assert answered(classification, "risk") == ["malignant"]
     assert answered(classification, "kind") == ["b"]
     kind, size = classification.heads["kind"].prediction, classification.heads["size"].prediction
-    assert kind.top is not None and kind.top.tolist() == [[1, 2]]
-    assert size.values is not None and size.values.tolist() == [[1.0]]
+    assert kind.top is not None
+    assert size.values is not None
+    assert (kind.top.tolist(), size.values.tolist()) == ([[1, 2]], [[1.0]])
 
 
 @pytest.mark.parametrize(
@@ -407,7 +407,7 @@ async def test_raw_numbers_of_a_refused_card_need_the_setting(models: Models, sp
     models.add("m", SOFTMAX_UNIT)
     models.backend.labels["m"] = {"stable": 1}
     inputs: Arrays = {"x": np.ones((1, 1), np.float32)}
-    with pytest.raises(HeadConfigError, match="model m version 1 is refused: .*head.json"):
+    with pytest.raises(HeadConfigError, match=r"model m version 1 is refused: .*head\.json"):
         await (await models.gateway()).predict(spec, inputs, timeout=5)
     allowed = await (await models.gateway(raw_when_refused=True)).predict(spec, inputs, timeout=5)
     assert allowed.outputs["output_0"].tolist() == [[1.0]]

@@ -97,5 +97,5 @@ def test_an_address_is_a_host_and_a_port(text: str, host: str, port: int) -> Non
 
 @pytest.mark.parametrize("text", ["", "host", "host:", "host:http", "host:-1", "host:65536"])
 def test_anything_else_is_no_address(text: str) -> None:
-    with pytest.raises(InvalidSettingsError, match="setting http: .* is no HOST:PORT"):
+    with pytest.raises(InvalidSettingsError, match=r"setting http: .* is no HOST:PORT"):
         address(text, "http")

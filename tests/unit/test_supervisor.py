@@ -35,6 +35,10 @@ def pids(file: Path) -> list[int]:
     return [int(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
+def entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 async def until(condition: Callable[[], object], seconds: float = 20) -> None:
     give_up = time.monotonic() + seconds
     while not condition():
@@ -96,9 +100,9 @@ async def test_the_embedded_server_leaves_no_folder(tmp_path: Path, monkeypatch:
     server = EmbeddedModelServer(["--no-such-flag"])
     socket = Path(server.target.removeprefix("unix:"))
     assert socket.parent.parent == tmp_path
-    assert list(tmp_path.iterdir()) == [], "nothing is there before it runs, so a failed start leaves nothing"
+    assert entries(tmp_path) == [], "nothing is there before it runs, so a failed start leaves nothing"
     task = asyncio.create_task(server.run())
-    await until(lambda: list(tmp_path.iterdir()))
-    assert (tmp_path / socket.parent.name).stat().st_mode & 0o777 == 0o700
+    await until(lambda: entries(tmp_path))
+    assert socket.parent.stat().st_mode & 0o777 == 0o700
     await stopped(task)
-    assert list(tmp_path.iterdir()) == []
+    assert entries(tmp_path) == []

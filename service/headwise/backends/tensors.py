@@ -78,14 +78,21 @@ def _flat(proto: tensor_pb2.TensorProto, dtype: str) -> NDArray[Any]:
             raise BackendProtocolError(f"{len(proto.tensor_content)} bytes are no whole number of {dtype}")
         flat = np.frombuffer(proto.tensor_content, wire)
     else:
-        values = getattr(proto, _TYPED_FIELDS[dtype])
-        if dtype in _HALVES:
-            flat = np.array(values, np.int32).astype("<u2").view(wire)
-        elif dtype in _COMPLEX:
-            flat = np.array(values[: len(values) // 2 * 2], _COMPLEX[dtype]).view(wire)
-        else:
-            flat = np.array(values, wire)
+        flat = _typed(getattr(proto, _TYPED_FIELDS[dtype]), dtype, wire)
     return _from_bfloat16(flat) if dtype == "bfloat16" else flat
+
+
+def _typed(values: Any, dtype: str, wire: np.dtype[Any]) -> NDArray[Any]:
+    """The values of a typed field; small integers and halves travel as int32."""
+    if dtype in _COMPLEX:
+        if len(values) % 2:
+            raise BackendProtocolError(f"{len(values)} numbers are no whole number of {dtype}")
+        return np.array(values, _COMPLEX[dtype]).view(wire)
+    sent = np.array(values, np.int32) if _TYPED_FIELDS[dtype] in ("int_val", "half_val") else np.array(values, wire)
+    held = sent.astype("<u2" if dtype in _HALVES else wire)
+    if not np.array_equal(held, sent, equal_nan=dtype in ("float32", "float64")):
+        raise BackendProtocolError(f"a tensor of {dtype} holds {sent[held != sent][0]}")
+    return held.view(wire)
 
 
 def _strings(proto: tensor_pb2.TensorProto) -> NDArray[Any]:

@@ -37,7 +37,7 @@ def model_server(
     ] = None,
     listen: Annotated[
         list[str] | None,
-        typer.Option(help="HOST:PORT or unix:PATH; may be repeated. [default: 127.0.0.1:8500]"),
+        typer.Option(help="HOST:PORT or unix:PATH; may be repeated.", show_default="127.0.0.1:8500"),
     ] = None,
     batching_parameters_file: Annotated[
         Path | None,

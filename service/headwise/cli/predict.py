@@ -81,7 +81,7 @@ def _batches(data: Path, limit: int | None) -> Iterator[dict[str, Any]]:
     Raises: InvalidRequestError if the file cannot be read.
     """
     try:
-        with np.load(data) as arrays:
+        with data.open("rb") as file, np.load(file) as arrays:
             columns = {name: arrays[name][:limit] for name in arrays.files if name != "targets"}
     except _UNREADABLE as error:
         raise InvalidRequestError(f"{data}: cannot be read as arrays with rows: {error}") from error

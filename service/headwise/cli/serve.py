@@ -10,16 +10,21 @@ import typer
 
 
 def serve(
-    models: Annotated[Path | None, typer.Option(help="The model repository: NAME/VERSION/ folders. [models]")] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="The model repository: NAME/VERSION/ folders.", show_default="models")
+    ] = None,
     model_config_file: Annotated[
         Path | None, typer.Option(help="TensorFlow Serving's model config file, instead of a folder.")
     ] = None,
     backend: Annotated[
         str | None,
-        typer.Option(help="[embedded], or a TensorFlow Serving: HOST:PORT, dns:///NAME:PORT or unix:PATH."),
+        typer.Option(
+            help="embedded, or a TensorFlow Serving: HOST:PORT, dns:///NAME:PORT or unix:PATH.",
+            show_default="embedded",
+        ),
     ] = None,
-    http: Annotated[str | None, typer.Option(help="Where HTTP listens. [127.0.0.1:8080]")] = None,
-    grpc: Annotated[str | None, typer.Option(help="Where gRPC listens. [127.0.0.1:8081]")] = None,
+    http: Annotated[str | None, typer.Option(help="Where HTTP listens.", show_default="127.0.0.1:8080")] = None,
+    grpc: Annotated[str | None, typer.Option(help="Where gRPC listens.", show_default="127.0.0.1:8081")] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with any setting.")] = None,
 ) -> None:
     """Serve calibrated probabilities and labels over HTTP and gRPC, until Ctrl-C.

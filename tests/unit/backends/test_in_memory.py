@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from support.in_memory_gateway import signature_def
 
 from headwise.backends.in_memory import InMemoryBackend, InMemoryModel
 from headwise.errors import BackendRejectedError
 from headwise.repository.model_spec import ModelSpec, VersionState
 from headwise.savedmodel import Signature
 from headwise.tfserving import prediction_service_pb2
+from support.in_memory_gateway import signature_def
 
 pytestmark = pytest.mark.anyio
 

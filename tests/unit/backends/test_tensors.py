@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-import strategies  # noqa: F401
 from headwise.backends.tensors import from_proto, to_proto
 from headwise.errors import BackendProtocolError
 from headwise.tfserving import tensor_pb2 as pb
@@ -90,7 +89,10 @@ def test_packed_strings_are_read(texts: list[bytes]) -> None:
         (tensor(pb.DT_INVALID, [1]), r"a tensor of invalid \(1,\) cannot be read"),
         (tensor(21, [1]), r"a tensor of dtype 21 \(1,\) cannot be read"),
         (tensor(pb.DT_FLOAT, [1], int_val=[1]), "holds 0 elements"),
-        (tensor(pb.DT_COMPLEX64, [2], scomplex_val=[1, 2, 3]), "holds 1 elements"),
+        (tensor(pb.DT_COMPLEX64, [1], scomplex_val=[1, 2, 3]), "3 numbers are no whole number of complex64"),
+        (tensor(pb.DT_INT8, [1], int_val=[300]), "a tensor of int8 holds 300"),
+        (tensor(pb.DT_UINT16, [1], int_val=[-1]), "a tensor of uint16 holds -1"),
+        (tensor(pb.DT_HALF, [1], half_val=[70000]), "a tensor of float16 holds 70000"),
         (tensor(pb.DT_STRING, [2], string_val=[b"a"]), r"string \(2,\) holds 1 elements"),
         (tensor(pb.DT_STRING, [2], tensor_content=b"\x80"), "a tensor of 2 strings ends within their lengths"),
         (tensor(pb.DT_STRING, [2**50], tensor_content=b"\1a"), "ends within their lengths"),

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
-from support.in_memory_gateway import BINARY, Models, write_card
 
 from headwise.errors import (
     BackendRejectedError,
@@ -21,6 +20,7 @@ from headwise.repository.model_spec import ModelSpec, VersionState, VersionStatu
 from headwise.repository.served_model import ServedModel
 from headwise.repository.sources import ModelLocation, ModelsFolder
 from headwise.tfserving import model_service_pb2
+from support.in_memory_gateway import BINARY, Models, write_card
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +59,7 @@ class Statuses:
 
     async def status(self, spec: ModelSpec, *, timeout: float) -> model_service_pb2.GetModelStatusResponse:
         self.asked += 1
-        await asyncio.sleep(0)
+        assert timeout > 0
         if self.failure is not None:
             raise self.failure
         if spec.name not in self.by_model:

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from support.in_memory_gateway import BINARY, Models, signature_def, write_card, write_saved_model
 
 from headwise.errors import HeadConfigError, HeadNotFoundError, UnreadableModelError, UnsupportedHeadError
 from headwise.repository.served_model import ServedModel, load
+from support.in_memory_gateway import BINARY, Models, signature_def, write_card, write_saved_model
 
 X = signature_def({"x": ("float32", (None, 4))}, {"p": ("float32", (None, 1)), "hidden": ("float32", (None, 8))})
 

@@ -16,6 +16,7 @@ from headwise.repository.model_spec import ModelSpec
 from headwise.repository.served_model import ServedModel
 from headwise.v1 import classification_service_pb2 as v1
 
+NO_OPTIONS = Options()
 TYPED: dict[str, tuple[str, list[Any]]] = {
     "BOOL": ("bool_values", [True, False]),
     "INT8": ("int_values", [-128, 127]),
@@ -74,7 +75,7 @@ def test_no_elements_and_a_scalar_have_their_shapes() -> None:
     ("proto", "text"),
     [
         (v1.Tensor(shape=[1], float_values=[1]), "input 'x' has no known data_type"),
-        (v1.Tensor(data_type=99, shape=[1]), "no known data_type"),
+        (v1.Tensor.FromString(b"\x08\x63"), "no known data_type"),
         (tensor("FLOAT32", (2,), float_values=[1]), r"holds 1 elements: the shape \(2,\) takes 2"),
         (tensor("FLOAT32", (1, 2), content=b"\0" * 4), r"holds 1 elements: the shape \(1, 2\) takes 2"),
         (tensor("FLOAT32", (1,), double_values=[1.0]), r"holds 0 elements"),
@@ -133,7 +134,7 @@ def test_both_kinds_of_threshold_are_refused() -> None:
         converters.request_options(v1.ClassifyOptions(threshold=one, head_thresholds={"a": one}))
 
 
-def answer(head: Head, raw: Any, *include: int, dtype: str = "float64", options: Options = Options()) -> v1.HeadAnswer:
+def answer(head: Head, raw: Any, *include: int, dtype: str = "float64", options: Options = NO_OPTIONS) -> v1.HeadAnswer:
     output = np.asarray(raw, dtype)
     card = CardFile(HeadCard(1, {}), "d1935", b"{}")
     answered = Classification(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,12 @@ import httpx
 import numpy as np
 import pytest
 from structlog.testing import capture_logs
-from support.in_memory_gateway import BINARY, Models
 
 from headwise.api.rest.app import create_app
-from headwise.backends.base import Arrays, Backend, RawPrediction
-from headwise.backends.in_memory import InMemoryBackend
+from headwise.backends.base import Arrays
 from headwise.errors import BackendTimeoutError, BackendUnavailableError
-from headwise.repository.model_spec import ModelSpec
 from headwise.telemetry.metrics import Metrics
+from support.in_memory_gateway import BINARY, Models
 
 pytestmark = pytest.mark.anyio
 
@@ -38,20 +37,19 @@ def models(tmp_path: Path) -> Models:
     return models
 
 
-class Failing(InMemoryBackend):
-    """Fails every prediction with `failure`."""
+def fail_with(models: Models, failure: Exception) -> None:
+    """Let every prediction of tumor meet a failure."""
 
-    failure: Exception = ZeroDivisionError("a secret")
+    def run(_: Arrays) -> Arrays:
+        raise failure
 
-    async def predict(
-        self, spec: ModelSpec, inputs: Arrays, *, timeout: float, outputs: tuple[str, ...] = ()
-    ) -> RawPrediction:
-        raise self.failure
+    versions = models.backend.models["tumor"]
+    versions.update({number: replace(model, run=run) for number, model in versions.items()})
 
 
 @asynccontextmanager
-async def client(models: Models, backend: Backend | None = None) -> AsyncIterator[httpx.AsyncClient]:
-    surface = create_app(await models.gateway(backend), Metrics(), timeout=5, max_body_bytes=4096)
+async def client(models: Models) -> AsyncIterator[httpx.AsyncClient]:
+    surface = create_app(await models.gateway(), Metrics(), timeout=5, max_body_bytes=4096)
     transport = httpx.ASGITransport(surface.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as opened:
         yield opened
@@ -109,11 +107,10 @@ async def test_any_other_body_is_a_call_of_tensorflow_serving(models: Models, bo
 
 
 async def test_time_heals_a_backend_that_is_away(models: Models) -> None:
-    backend = Failing(models.backend.models)
-    backend.failure = BackendUnavailableError("the model server at x is not available: refused")
-    async with client(models, backend) as http:
+    async with client(models) as http:
+        fail_with(models, BackendUnavailableError("the model server at x is not available: refused"))
         away = await http.post("/v1/models/tumor:classify", json=GOOD)
-        backend.failure = BackendTimeoutError("the model server did not answer within 5 s")
+        fail_with(models, BackendTimeoutError("the model server did not answer within 5 s"))
         late = await http.post("/v1/models/tumor:classify", json=GOOD)
     assert (away.status_code, away.headers["retry-after"], away.json()["retryable"]) == (503, "1", True)
     assert (late.status_code, "retry-after" in late.headers) == (504, False)
@@ -123,8 +120,9 @@ async def test_time_heals_a_backend_that_is_away(models: Models) -> None:
 async def test_an_internal_error_is_one_problem_document_and_its_details_stay_in_the_log(
     models: Models, path: str
 ) -> None:
+    fail_with(models, ZeroDivisionError("a secret"))
     with capture_logs() as log:
-        async with client(models, Failing(models.backend.models)) as http:
+        async with client(models) as http:
             answer = await http.post(path, json=GOOD, headers={"x-request-id": "id-5"})
             metrics = (await http.get("/metrics")).text
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")

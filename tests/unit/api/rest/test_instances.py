@@ -132,7 +132,7 @@ def test_what_is_no_array_is_named_with_its_place(
 def test_true_and_false_are_no_numbers_whatever_stands_beside_them(
     row: list[Any], beside: list[Any], dtype: str
 ) -> None:
-    with pytest.raises(InvalidTensorError, match="is (true|false|the number .*): (whole )?numbers are expected"):
+    with pytest.raises(InvalidTensorError, match=r"is (true|false|the number .*): (whole )?numbers are expected"):
         read_inputs({"instances": [row, *beside]}, one(dtype))
 
 

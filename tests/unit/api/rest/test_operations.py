@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from starlette.responses import Response
-from support.in_memory_gateway import BINARY, Models, signature_def, write_card, write_saved_model
 
 from headwise.api.rest.operations import Operations
 from headwise.errors import HeadConfigError, HeadNotFoundError, HeadwiseError, VersionNotFoundError
@@ -17,6 +16,7 @@ from headwise.repository.model_spec import ModelSpec, VersionState, VersionStatu
 from headwise.repository.served_model import ServedModel, load
 from headwise.repository.sources import ModelsFolder
 from headwise.telemetry.metrics import Metrics
+from support.in_memory_gateway import BINARY, Models, signature_def, write_card, write_saved_model
 
 pytestmark = pytest.mark.anyio
 

@@ -16,19 +16,21 @@ from headwise.heads.decisions import PerLabel, Threshold
 from headwise.repository.cards import CardFile
 from headwise.repository.served_model import ServedModel
 
+NO_OPTIONS = Options()
 PROBABILITIES: frozenset[Include] = frozenset({"probabilities"})
 BINARY = Head("binary", "sigmoid", ("benign", "malignant"))
 CLASSES = Head("multiclass", "softmax", ("a", "b", "c"))
 LABELS = Head("multilabel", "sigmoid", ("x", "y", "z"))
 ORDINAL = Head("ordinal", "sigmoid", ("low", "middle", "high"))
 VALUE = Head("regression", "linear")
+THREE = [0.25, 0.5, 0.25]
 MARGIN = Head("binary", "tanh", ("no", "yes"))
 
 
 def respond(
     heads: Mapping[str, tuple[Head, Any]],
     include: frozenset[Include] = PROBABILITIES,
-    options: Options = Options(),
+    options: Options = NO_OPTIONS,
 ) -> dict[str, Any]:
     """The parsed body for heads and their raw outputs."""
     answers = {}
@@ -61,10 +63,10 @@ def test_the_whole_body_of_a_binary_answer() -> None:
 @pytest.mark.parametrize(
     ("head", "raw", "expected"),
     [
-        (CLASSES, [[0.25, 0.5, 0.25]], {"label": "b", "index": 1, "probability": 0.5, "probabilities": [0.25, 0.5, 0.25]}),
+        (CLASSES, [[0.25, 0.5, 0.25]], {"label": "b", "index": 1, "probability": 0.5, "probabilities": THREE}),
         (LABELS, [[0.75, 0.25, 0.5]], {"labels": ["x", "z"], "indices": [0, 2], "probabilities": [0.75, 0.25, 0.5]}),
         (LABELS, [[0.25, 0.25, 0.25]], {"labels": [], "indices": [], "probabilities": [0.25, 0.25, 0.25]}),
-        (ORDINAL, [[0.75, 0.25]], {"label": "middle", "index": 1, "probability": 0.5, "probabilities": [0.25, 0.5, 0.25]}),
+        (ORDINAL, [[0.75, 0.25]], {"label": "middle", "index": 1, "probability": 0.5, "probabilities": THREE}),
         (VALUE, [[151.5]], {"value": 151.5}),
         (VALUE, [151.5], {"value": 151.5}),
         (VALUE, [[1.0, 2.0]], {"value": [1.0, 2.0]}),
@@ -145,7 +147,7 @@ def test_numbers_are_shortest_round_trip_float64(number: float) -> None:
     assert answer["value"] == number
 
 
-def provenance(head: Head, raw: Any, options: Options = Options()) -> Any:
+def provenance(head: Head, raw: Any, options: Options = NO_OPTIONS) -> Any:
     return respond({"output_0": (head, raw)}, frozenset({"provenance"}), options)["heads"]["output_0"]["provenance"]
 
 

@@ -1,0 +1,342 @@
+"""HTTP and gRPC give equal answers and equal error codes: each case goes through both, real ports and all."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import numpy as np
+import pytest
+
+from headwise.api.grpc.server import GrpcServer
+from headwise.api.rest.app import create_app
+from headwise.api.status import STATUSES
+from headwise.backends.base import Arrays
+from headwise.errors import HeadwiseError
+from headwise.telemetry.metrics import Metrics
+from headwise.v1 import classification_service_pb2 as v1
+from headwise.v1.classification_service_pb2_grpc import ClassificationServiceStub
+from support.in_memory_gateway import BINARY, Models
+
+pytestmark = pytest.mark.anyio
+
+CLASSES = {"task": "multiclass", "activation": "linear", "labels": ["a", "b", "c"]}
+NAMED = {"rule": "threshold", "threshold": 0.5, "thresholds": {"screening": 0.1}}
+HEADS: dict[str, tuple[dict[str, Any] | None, int]] = {
+    "binary": ({**BINARY, "decision": NAMED}, 1),
+    "sigmoid": ({**BINARY, "activation": "sigmoid"}, 1),
+    "two_units": (BINARY, 2),
+    "platt": ({**BINARY, "calibration": {"method": "platt", "slope": 0.7, "intercept": -0.2}}, 1),
+    "classes": (CLASSES, 3),
+    "temperature": ({**CLASSES, "calibration": {"method": "temperature", "temperature": 1.7}}, 3),
+    "labels": ({"task": "multilabel", "activation": "linear", "labels": ["x", "y", "z"]}, 3),
+    "ordinal": ({"task": "ordinal", "activation": "linear", "labels": ["low", "middle", "high"]}, 2),
+    "value": ({"task": "regression", "activation": "linear"}, 1),
+    "margin": ({**BINARY, "activation": "tanh"}, 1),
+    "refused": ({**BINARY, "activation": "softmax"}, 1),
+    "raw": (None, 1),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request by model and rows; the options as HTTP spells them."""
+
+    model: str
+    rows: list[Any]
+    options: dict[str, Any] = field(default_factory=dict)
+    version: int | None = None
+    label: str | None = None
+    signature_name: str = ""
+    input_name: str = "x"
+
+
+LOGITS = [[0.8656], [-1.1738], [0.0]]
+TRIPLES = [[0.1, -2.0, 3.5], [1.0, 1.0, 1.0]]
+
+ANSWERS: dict[str, Case] = {
+    "binary": Case("binary", LOGITS),
+    "binary, probabilities": Case("sigmoid", [[0.25], [0.5], [1.0]]),
+    "binary, two units": Case("two_units", [[0.3, -0.2], [-4.0, 4.0]]),
+    "binary, calibrated": Case("platt", LOGITS),
+    "threshold": Case("binary", LOGITS, {"threshold": 0.2}),
+    "named threshold": Case("binary", LOGITS, {"threshold": "screening"}),
+    "threshold by head": Case("binary", LOGITS, {"threshold": {"output_0": 0.2}}),
+    "multiclass": Case("classes", TRIPLES),
+    "multiclass, calibrated": Case("temperature", TRIPLES),
+    "top_k": Case("classes", TRIPLES, {"top_k": 2}),
+    "top_k above the class count": Case("binary", LOGITS, {"top_k": 9}),
+    "multilabel": Case("labels", TRIPLES),
+    "multilabel, one cut": Case("labels", TRIPLES, {"threshold": 0.9}),
+    "ordinal": Case("ordinal", [[2.0, -1.0], [-3.0, 3.0]]),
+    "regression": Case("value", [[151.5], [-0.1]]),
+    "margin": Case("margin", [[0.5], [-0.5]]),
+    "raw": Case("binary", LOGITS, {"include": ["raw"]}),
+    "provenance": Case("platt", LOGITS, {"include": ["provenance", "probabilities"], "threshold": 0.4}),
+    "provenance of labels": Case("labels", TRIPLES, {"include": ["provenance"]}),
+    "provenance of a value": Case("value", [[1.0]], {"include": ["provenance"]}),
+    "several heads": Case("two", TRIPLES, {"threshold": {"risk": "screening"}, "top_k": 2, "include": ["raw"]}),
+    "positions": Case("positions", [[[0.5, 1.0, -1.0], [0.0, 0.0, 2.0]]] * 2),
+    "an older version": Case("binary", LOGITS, version=1),
+    "a label": Case("binary", LOGITS, label="stable"),
+}
+ERRORS: dict[str, tuple[Case, str]] = {
+    "unknown model": (Case("binari", LOGITS), "model-not-found"),
+    "unknown version": (Case("binary", LOGITS, version=9), "version-not-found"),
+    "unknown label": (Case("binary", LOGITS, label="canary"), "version-not-found"),
+    "unknown signature": (Case("binary", LOGITS, signature_name="zzz"), "head-not-found"),
+    "no card": (Case("raw", LOGITS), "head-not-found"),
+    "refused card": (Case("refused", LOGITS), "head-config"),
+    "wrong input": (Case("binary", LOGITS, input_name="y"), "invalid-tensor"),
+    "wrong width": (Case("binary", TRIPLES), "invalid-tensor"),
+    "wrong rank": (Case("binary", [1.0, 2.0]), "invalid-tensor"),
+    "threshold 0": (Case("binary", LOGITS, {"threshold": 0.0}), "invalid-request"),
+    "threshold 1": (Case("binary", LOGITS, {"threshold": 1.0}), "invalid-request"),
+    "threshold nobody named": (Case("binary", LOGITS, {"threshold": "sreening"}), "invalid-request"),
+    "threshold on classes": (Case("classes", TRIPLES, {"threshold": 0.5}), "invalid-request"),
+    "threshold for no head": (Case("binary", LOGITS, {"threshold": {"p": 0.5}}), "invalid-request"),
+    "one threshold for two heads": (Case("two", TRIPLES, {"threshold": 0.5}), "invalid-request"),
+    "top_k 0": (Case("classes", TRIPLES, {"top_k": 0}), "invalid-request"),
+    "top_k on a value": (Case("value", [[1.0]], {"top_k": 1}), "invalid-request"),
+    "options on a margin": (Case("margin", [[0.5]], {"threshold": 0.5}), "invalid-request"),
+    "output out of range": (Case("sigmoid", [[1.5]]), "output-range"),
+    "output not finite": (Case("overflow", [[1.0]]), "non-finite-output"),
+    "output missing": (Case("forgetful", [[1.0]]), "output-missing"),
+    "output of other rows": (Case("doubling", [[1.0]]), "output-shape"),
+    "NaN": (Case("binary", [[math.nan]]), "invalid-tensor"),
+}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Models:
+    models = Models(tmp_path)
+    for name, (head, units) in HEADS.items():
+        models.add(name, head and {"output_0": head}, units=units, version=2)
+    models.add("binary", {"output_0": {**BINARY, "labels": ["old", "older"]}}, version=1)
+    models.backend.labels["binary"] = {"stable": 1}
+    models.add(
+        "two",
+        {
+            "risk": {**BINARY, "decision": NAMED},
+            "kind": CLASSES,
+            "size": {"task": "regression", "activation": "linear"},
+        },
+        units=3,
+        outputs={"risk": ("float32", (None, 1)), "kind": ("float32", (None, 3)), "size": ("float32", (None,))},
+        run=lambda inputs: {"risk": inputs["x"][:, :1], "kind": inputs["x"], "size": inputs["x"][:, 2]},
+    )
+    positions = {"inputs": {"x": ("float32", (None, 2, 3))}, "outputs": {"output_0": ("float32", (None, 2, 3))}}
+    models.add("positions", {"output_0": CLASSES}, **positions)
+    models.add("overflow", {"output_0": BINARY}, run=lambda inputs: {"output_0": inputs["x"] * np.float32(math.inf)})
+    models.add("forgetful", {"output_0": BINARY}, run=lambda _: {})
+    models.add("doubling", {"output_0": BINARY}, run=_doubled)
+    return models
+
+
+def _doubled(inputs: Arrays) -> Arrays:
+    return {"output_0": np.concatenate([inputs["x"], inputs["x"]])}
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """Both surfaces of one gateway."""
+
+    http: httpx.AsyncClient
+    grpc: ClassificationServiceStub
+
+    async def over_http(self, case: Case) -> httpx.Response:
+        place = f"/versions/{case.version}" if case.version is not None else ""
+        place = f"/labels/{case.label}" if case.label is not None else place
+        body = {
+            "inputs": {case.input_name: case.rows},
+            "options": case.options,
+            "signature_name": case.signature_name,
+        }
+        return await self.http.post(f"/v1/models/{case.model}{place}:classify", content=json.dumps(body))
+
+    async def over_grpc(self, case: Case) -> v1.ClassifyResponse:
+        rows = np.array(case.rows, "<f4")
+        tensor = v1.Tensor(data_type=v1.DATA_TYPE_FLOAT32, shape=rows.shape, content=rows.tobytes())
+        spec = v1.ModelSpec(
+            name=case.model, version=case.version, version_label=case.label, signature_name=case.signature_name
+        )
+        request = v1.ClassifyRequest(model=spec, inputs={case.input_name: tensor}, options=_options(case.options))
+        answer: v1.ClassifyResponse = await self.grpc.Classify(request, timeout=20)
+        return answer
+
+
+@asynccontextmanager
+async def serving(models: Models) -> AsyncIterator[Surfaces]:
+    gateway = await models.gateway()
+    app = create_app(gateway, Metrics(), timeout=20, max_body_bytes=2**20).app
+    server = GrpcServer(gateway, ("127.0.0.1", 0), Metrics(), timeout=20, max_bytes=2**20)
+    await server.start()
+    try:
+        async with (
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
+            grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+        ):
+            yield Surfaces(client, ClassificationServiceStub(channel))  # type: ignore[no-untyped-call]  # generated
+    finally:
+        await server.stop(0)
+
+
+def _threshold(value: float | str) -> v1.Threshold:
+    return v1.Threshold(name=value) if isinstance(value, str) else v1.Threshold(value=value)
+
+
+def _options(options: dict[str, Any]) -> v1.ClassifyOptions:
+    """The options of HTTP as gRPC spells them."""
+    cut = options.get("threshold")
+    return v1.ClassifyOptions(
+        threshold=None if cut is None or isinstance(cut, dict) else _threshold(cut),
+        head_thresholds={head: _threshold(value) for head, value in cut.items()} if isinstance(cut, dict) else {},
+        top_k=options.get("top_k"),
+        include=[f"INCLUDE_{name.upper()}" for name in options.get("include", ())],
+    )
+
+
+def from_json(body: dict[str, Any]) -> dict[str, Any]:
+    """What HTTP said, head by head: lists of one entry a cell."""
+    heads = {}
+    for name, described in body["heads"].items():
+        rows = [row[name] for row in body["predictions"]] if len(body["heads"]) > 1 else body["predictions"]
+        cells = _cells(rows)
+        provenance = described.pop("provenance", None)
+        heads[name] = {
+            **described,
+            "cells": [{key: value for key, value in cell.items() if value is not None} for cell in cells],
+            "provenance": provenance and _provenance_of_json(provenance),
+        }
+    return {"model": body["model"], "heads": heads}
+
+
+def _cells(rows: list[Any]) -> list[dict[str, Any]]:
+    return [cell for row in rows for cell in (_cells(row) if isinstance(row, list) else [row])]
+
+
+def _provenance_of_json(told: dict[str, Any]) -> dict[str, Any]:
+    cuts = told["decision"]["threshold"]
+    return {
+        "activation": told["activation"]["value"],
+        "calibration": told["calibration"]["method"],
+        "rule": told["decision"]["rule"] or "",
+        "source": told["decision"]["source"],
+        "cuts": list(cuts.values()) if isinstance(cuts, dict) else [] if cuts is None else [cuts],
+        "digest": told["card_digest"],
+    }
+
+
+def from_proto(answer: v1.ClassifyResponse) -> dict[str, Any]:
+    """What gRPC said, in the same form."""
+    heads = {name: _head_of_proto(said) for name, said in answer.heads.items()}
+    return {"model": {"name": answer.model_name, "version": answer.model_version}, "heads": heads}
+
+
+def _head_of_proto(said: v1.HeadAnswer) -> dict[str, Any]:
+    size = math.prod(said.shape)
+    classes = list(said.classes)
+
+    def by_cell(values: Any) -> list[Any]:
+        return np.array(values).reshape(size, -1).tolist() if len(values) else [None] * size
+
+    probabilities, decisions, values = (by_cell(v) for v in (said.probabilities, said.decisions, said.values))
+    top = by_cell(said.top_indices)
+    raw = _raw(said.raw, size)
+    cells = []
+    for number in range(size):
+        cell: dict[str, Any] = {}
+        if said.task == "regression":
+            cell["value"] = values[number][0]
+        elif said.task == "multilabel":
+            on = np.flatnonzero(decisions[number]).tolist()
+            cell.update(labels=[classes[i] for i in on], indices=on)
+        else:
+            cell.update(label=said.labels[number], index=said.indices[number])
+            if said.margins:
+                cell["margin"] = said.margins[number]
+        if probabilities[number] is not None:
+            cell["probabilities"] = probabilities[number]
+        if top[number] is not None:
+            cell["top"] = top[number]
+        if raw[number] is not None:
+            cell["raw"] = raw[number]
+        cells.append(cell)
+    told = said.provenance
+    return {
+        "task": said.task,
+        **({"labels": classes} if classes else {}),
+        "cells": cells,
+        "provenance": {
+            "activation": told.activation,
+            "calibration": told.calibration,
+            "rule": told.decision_rule,
+            "source": told.decision_source,
+            "cuts": list(told.cuts),
+            "digest": told.card_digest,
+        }
+        if said.HasField("provenance")
+        else None,
+    }
+
+
+def _raw(tensor: v1.Tensor, size: int) -> list[Any]:
+    if not tensor.content:
+        return [None] * size
+    numbers = np.frombuffer(tensor.content, "<f4").astype(np.float64)
+    return numbers.tolist() if len(tensor.shape) == 1 else numbers.reshape(size, -1).tolist()
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_both_surfaces_give_equal_answers(models: Models, name: str) -> None:
+    case = ANSWERS[name]
+    async with serving(models) as surfaces:
+        http = await surfaces.over_http(case)
+        assert http.status_code == 200, http.text
+        over_grpc = from_proto(await surfaces.over_grpc(case))
+    over_http = from_json(http.json())
+    for head in over_http["heads"].values():
+        for cell in head["cells"]:
+            cell.pop("probability", None)  # gRPC leaves it in `probabilities`, at the index
+            if "top" in cell:
+                cell["top"] = [entry["index"] for entry in cell["top"]]
+    assert over_grpc == over_http
+
+
+@pytest.mark.parametrize("name", ERRORS)
+async def test_both_surfaces_refuse_alike(models: Models, name: str) -> None:
+    case, code = ERRORS[name]
+    async with serving(models) as surfaces:
+        http = await surfaces.over_http(case)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await surfaces.over_grpc(case)
+    error = raised.value
+    trailers = dict(error.trailing_metadata() or ())
+    assert (http.json()["code"], trailers["headwise-error-code"]) == (code, code)
+    (status,) = {status for kind, status in STATUSES.items() if kind.code == code}
+    assert (http.status_code, error.code()) == (status.http, status.grpc)
+    if name != "NaN":  # strict JSON has no NaN, so HTTP stops at the body
+        assert error.details() == http.json()["detail"]
+
+
+def test_every_code_that_a_call_can_meet_is_compared() -> None:
+    compared = {code for _, code in ERRORS.values()}
+    of_requests = {kind.code for kind, status in STATUSES.items() if status.http in (400, 404)}
+    of_outputs = {kind.code for kind in _tree(HeadwiseError) if kind.code.startswith(("output-", "non-finite"))}
+    assert (of_requests | of_outputs) - {"not-found"} <= compared
+
+
+def _tree(kind: type[HeadwiseError]) -> set[type[HeadwiseError]]:
+    return {kind}.union(*(_tree(below) for below in kind.__subclasses__()))

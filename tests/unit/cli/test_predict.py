@@ -1,0 +1,200 @@
+"""`headwise predict`: rows of a file to a running gateway, answers as a table or as JSON lines."""
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+from structlog.testing import capture_logs
+
+from headwise.api.rest.app import create_app
+from headwise.telemetry.metrics import Metrics
+from support.command_line import headwise
+from support.in_memory_gateway import BINARY, Models
+
+CLASSES = {"task": "multiclass", "activation": "linear", "labels": ["a", "b", "c"]}
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A gateway on in-memory models, listening on a free port."""
+    models = Models(tmp_path_factory.mktemp("models"))
+    decision = {"rule": "threshold", "thresholds": {"screening": 0.1}}
+    models.add("tumor", {"output_0": {**BINARY, "decision": decision}}, version=1)
+    models.add("tumor", {"output_0": {**BINARY, "labels": ["no", "[b]yes[/b]"]}}, version=2)
+    models.add("classes", {"output_0": CLASSES}, units=3)
+    models.add("labels", {"output_0": {**CLASSES, "task": "multilabel"}}, units=3)
+    models.add("values", {"output_0": {"task": "regression", "activation": "linear"}}, units=2)
+    models.add("margin", {"output_0": {**BINARY, "activation": "tanh"}})
+    positions: Any = {"inputs": {"x": ("float32", (None, 2, 3))}, "outputs": {"output_0": ("float32", (None, 2, 3))}}
+    models.add("positions", {"output_0": CLASSES}, **positions)
+    models.add(
+        "two",
+        {"risk": BINARY, "kind": CLASSES},
+        units=3,
+        outputs={"risk": ("float32", (None, 1)), "kind": ("float32", (None, 3))},
+        run=lambda inputs: {"risk": inputs["x"][:, :1], "kind": inputs["x"]},
+    )
+    app = create_app(asyncio.run(models.gateway()), Metrics(), timeout=10, max_body_bytes=2**20).app
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    with capture_logs():  # the gateway's lines, which would stand among the command's own
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    """600 rows: more than two calls carry."""
+    file = tmp_path / "rows.npz"
+    values = np.linspace(-3, 3, 600, dtype=np.float32)[:, None]
+    np.savez(file, x=values, targets=np.zeros(600))
+    return file
+
+
+def body(tmp_path: Path, document: object) -> Path:
+    file = tmp_path / "body.json"
+    file.write_text(json.dumps(document))
+    return file
+
+
+def test_every_row_of_an_npz_is_answered_in_order(url: str, rows: Path) -> None:
+    ended = headwise("predict", url, "tumor/1", "--data", rows, "--json")
+    answers = [json.loads(line) for line in ended.out.splitlines()]
+    assert (ended.code, len(answers)) == (0, 600)
+    assert [answer["index"] for answer in answers] == [0] * 300 + [1] * 300
+
+
+def test_limit_threshold_and_top_k_reach_the_gateway(url: str, rows: Path) -> None:
+    ended = headwise(
+        "predict", url, "tumor/1", "--data", rows, "--json", "--limit", "2", "--threshold", "0.01", "--top-k", "1"
+    )
+    answers = [json.loads(line) for line in ended.out.splitlines()]
+    assert [answer["label"] for answer in answers] == ["malignant"] * 2
+    assert [len(answer["top"]) for answer in answers] == [1, 1]
+    named = headwise("predict", url, "tumor/1", "--data", rows, "--json", "--threshold", "screening")
+    assert sum(json.loads(line)["index"] for line in named.out.splitlines()) > 300
+
+
+def test_a_json_body_keeps_its_own_options(url: str, tmp_path: Path) -> None:
+    file = body(tmp_path, {"instances": [[1.0, 2.0, 3.0]], "options": {"top_k": 2}})
+    ended = headwise("predict", url, "classes", "--data", file, "--json")
+    assert len(json.loads(ended.out)["top"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "row", "shown"),
+    [
+        ("tumor/2", [3.0], ["0 │ [b]yes[/b] │ 0.9526"]),
+        ("margin", [0.5], ["0 │ malignant │ 0.5000"]),
+        ("labels", [1.0, -1.0, 1.0], ["0 │ a, c │"]),
+        ("values", [1.5, 2.5], ["0 │ 1.5, 2.5 │"]),
+        ("two", [1.0, 2.0, 3.0], ["0 │ risk malignant │ 0.7311", "0 │ kind c │ 0.6652"]),
+        ("positions", [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], ["0.0 │ a │ 0.5761", "0.1 │ c │ 0.5761"]),
+    ],
+)
+def test_the_table_shows_every_kind_of_answer(
+    url: str, tmp_path: Path, model: str, row: list[Any], shown: list[str]
+) -> None:
+    ended = headwise("predict", url, model, "--data", body(tmp_path, {"instances": [row]}))
+    assert ended.code == 0
+    for line in shown:
+        assert line in " ".join(ended.out.split()), ended.out
+
+
+def test_what_the_gateway_refuses_ends_with_1_and_its_words(url: str, rows: Path) -> None:
+    for model, text in (
+        ("tumour", "404: there is no model 'tumour'"),
+        ("classes", "400: input 'x' is float32"),
+        ("a b?", "404"),
+    ):
+        ended = headwise("predict", url, model, "--data", rows)
+        assert (ended.code, ended.out) == (1, "")
+        assert text in ended.err
+        assert "Traceback" not in ended.err
+
+
+def broken_files(folder: Path) -> dict[str, Path]:
+    """Files that hold no rows."""
+    contents = {
+        "empty.npz": b"",
+        "text.npz": b"no archive",
+        "torn.npz": b"PK\x03\x04torn",
+        "text.json": b"{",
+        "list.json": b"[1]",
+        "options.json": b'{"instances": [[1]], "options": 3}',
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    np.savez(folder / "targets.npz", targets=np.zeros(3))
+    np.savez(folder / "scalar.npz", x=np.float32(3))
+    np.savez(folder / "uneven.npz", x=np.zeros((3, 1)), y=np.zeros((2, 1)))
+    np.savez(folder / "bytes.npz", x=np.array([b"a"]))
+    with (folder / "single.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    return {file.name: file for file in folder.iterdir()} | {"missing.npz": folder / "missing.npz"}
+
+
+def test_files_without_rows_end_with_1_and_their_name(url: str, tmp_path: Path) -> None:
+    for name, file in broken_files(tmp_path).items():
+        ended = headwise("predict", url, "tumor", "--data", file)
+        assert (ended.code, ended.out) == (1, ""), name
+        assert ended.err.startswith("headwise: "), name
+        assert name in ended.err or name == "bytes.npz"
+
+
+@pytest.mark.parametrize("arguments", [["--limit", "0"], ["--limit", "-1"], ["--top-k", "0"]])
+def test_numbers_below_one_are_wrong_usage(url: str, rows: Path, arguments: list[str]) -> None:
+    assert headwise("predict", url, "tumor", "--data", rows, *arguments).code == 2
+
+
+def test_limit_is_for_files_with_rows(url: str, tmp_path: Path) -> None:
+    ended = headwise("predict", url, "tumor", "--data", body(tmp_path, {"instances": [[1.0]]}), "--limit", "1")
+    assert ended.code == 2
+    assert "--limit" in ended.err
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:1", "http://127.0.0.1:1", "http://host:port", "ftp://127.0.0.1", "http://a b"]
+)
+def test_no_gateway_ends_with_1(url: str, rows: Path) -> None:
+    ended = headwise("predict", url, "tumor", "--data", rows)
+    assert ended.code == 1
+    assert "no gateway answers at" in ended.err
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """Answers every POST with the status and body that its path names."""
+
+    def do_POST(self) -> None:
+        _, status, content, *_ = self.path.split("/")
+        self.send_response(int(status))
+        self.end_headers()
+        self.wfile.write({"html": b"<html>", "list": b"[]", "object": b"{}", "none": b""}[content])
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("content", ["html", "list", "object", "none"])
+@pytest.mark.parametrize(
+    ("status", "text"), [(200, "answered, but with no predictions: is it a headwise gateway?"), (500, "answered 500")]
+)
+def test_a_server_that_is_no_gateway_is_told(rows: Path, status: int, text: str, content: str) -> None:
+    with HTTPServer(("127.0.0.1", 0), Stranger) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        ended = headwise("predict", f"127.0.0.1:{server.server_port}/{status}/{content}", "tumor", "--data", rows)
+        thread.join(10)
+    assert ended.code == 1
+    assert text in ended.err

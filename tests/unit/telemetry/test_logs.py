@@ -1,0 +1,49 @@
+"""Log lines: one an event, on standard error, as JSON or for people."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+EVENTS = """
+import sys, structlog
+from headwise.telemetry import logs
+logs.configure(sys.argv[1], sys.argv[2])
+log = structlog.get_logger("headwise.test")
+log.debug("quiet")
+log.info("request", status=200)
+try:
+    1 / 0
+except ZeroDivisionError:
+    log.exception("internal error", request_id="id-1")
+"""
+
+
+def written(log_format: str, level: str) -> list[str]:
+    """What the events above write to standard error; a process of its own, as structlog is configured once."""
+    ended = subprocess.run(
+        [sys.executable, "-c", EVENTS, log_format, level], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout == ""
+    return ended.stderr.splitlines()
+
+
+def test_json_lines_carry_time_level_and_the_traceback() -> None:
+    request, error = (json.loads(line) for line in written("json", "info"))
+    assert (request["event"], request["status"], request["level"]) == ("request", 200, "info")
+    assert request["timestamp"].endswith("Z")
+    assert (error["event"], error["request_id"]) == ("internal error", "id-1")
+    assert "ZeroDivisionError" in error["exception"]
+
+
+@pytest.mark.parametrize(("level", "events"), [("debug", 3), ("info", 2), ("warning", 1), ("error", 1)])
+def test_the_level_decides_what_is_written(level: str, events: int) -> None:
+    assert len(written("json", level)) == events
+
+
+def test_lines_for_people_have_no_colours_in_a_file() -> None:
+    request, *_ = written("console", "info")
+    assert "request" in request
+    assert "status=200" in request
+    assert "\x1b" not in request
