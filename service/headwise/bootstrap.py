@@ -16,7 +16,6 @@ from headwise.settings import EMBEDDED, Settings, address
 from headwise.supervisor import EmbeddedModelServer
 from headwise.telemetry.metrics import Metrics
 
-
 _FEW_RETRIES = ("--max_num_load_retries=1", "--load_retry_interval_micros=1000000")
 """TensorFlow Serving tries a broken version for five minutes; meanwhile nobody could be told that it is broken."""
 

@@ -83,7 +83,7 @@ async def _loaded(address: str) -> None:
     async with asyncio.timeout(60):
         for name, count in (("steps", 3), ("pair", 1), ("bytes", 1)):
             while await _available(backend, name) < count:  # noqa: ASYNC110  # another process has no event
-                await asyncio.sleep(0.05)  # another process: there is no event to wait for
+                await asyncio.sleep(0.05)
     await backend.close()
 
 

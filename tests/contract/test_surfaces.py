@@ -137,7 +137,10 @@ def models(tmp_path: Path) -> Models:
         outputs={"risk": ("float32", (None, 1)), "kind": ("float32", (None, 3)), "size": ("float32", (None,))},
         run=lambda inputs: {"risk": inputs["x"][:, :1], "kind": inputs["x"], "size": inputs["x"][:, 2]},
     )
-    positions = {"inputs": {"x": ("float32", (None, 2, 3))}, "outputs": {"output_0": ("float32", (None, 2, 3))}}
+    positions: dict[str, Any] = {
+        "inputs": {"x": ("float32", (None, 2, 3))},
+        "outputs": {"output_0": ("float32", (None, 2, 3))},
+    }
     models.add("positions", {"output_0": CLASSES}, **positions)
     models.add("overflow", {"output_0": BINARY}, run=lambda inputs: {"output_0": inputs["x"] * np.float32(math.inf)})
     models.add("forgetful", {"output_0": BINARY}, run=lambda _: {})

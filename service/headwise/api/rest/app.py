@@ -16,7 +16,7 @@ from headwise.api.rest.classify import Classify
 from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.operations import Operations
 from headwise.api.rest.problems import problem
-from headwise.api.rest.tfs import TfsRoutes
+from headwise.api.rest.tfs.routes import TfsRoutes
 from headwise.errors import HeadwiseError
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec

@@ -8,11 +8,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from headwise.api.rest import schemas, tfs_json
+from headwise.api.rest import schemas
 from headwise.api.rest.instances import read_inputs
 from headwise.api.rest.problems import problem
-from headwise.api.rest.tfs import examples_answer, to_response
-from headwise.api.rest.tfs_paths import Call
+from headwise.api.rest.tfs import json_text
+from headwise.api.rest.tfs.paths import Call
+from headwise.api.rest.tfs.routes import examples_answer, to_response
 from headwise.errors import HeadwiseError, InvalidRequestError, InvalidTensorError
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
@@ -71,7 +72,7 @@ def parse(body: bytes) -> dict[str, Any] | None:
 def _lenient(body: bytes) -> object:
     """What TensorFlow Serving would read; None where it reads nothing either."""
     try:
-        return tfs_json.parse(body)
+        return json_text.parse(body)
     except InvalidRequestError:
         return None
 

@@ -142,7 +142,8 @@ def answer(head: Head, raw: Any, *include: int, dtype: str = "float64", options:
     )
     response = converters.classification(answered, "id-1", frozenset(include))
     assert (response.request_id, response.model_name, response.model_version) == ("id-1", "m", 3)
-    return response.heads["p"]
+    said: v1.HeadAnswer = response.heads["p"]
+    return said
 
 
 def test_a_binary_answer() -> None:

@@ -197,7 +197,7 @@ async def test_a_caller_who_goes_away_is_no_internal_error(models: Models) -> No
         await sending
         async with asyncio.timeout(10):
             while not counted(metrics):  # noqa: ASYNC110  # the server's side ends after ours, without an event
-                await asyncio.sleep(0.01)  # the server's side of the call ends after ours
+                await asyncio.sleep(0.01)
     assert counted(metrics) == [("tumor", "CANCELLED")]
 
 

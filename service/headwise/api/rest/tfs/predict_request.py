@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from headwise.api.rest import tfs_tensors
-from headwise.api.rest.tfs_json import Json, echo, parse
+from headwise.api.rest.tfs import json_tensors
+from headwise.api.rest.tfs.json_text import Json, echo, parse
 from headwise.api.status import status_of
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidRequestError, UnsupportedError
@@ -90,12 +90,12 @@ def _from_columns(value: Json, wanted: Mapping[str, TensorSpec]) -> Arrays:
                 "as per tensorinfo_map"
             )
         ((name, spec),) = wanted.items()
-        return {name: tfs_tensors.tensor(value, spec.dtype)}
+        return {name: json_tensors.tensor(value, spec.dtype)}
     assert isinstance(value, dict)
     missing = next((name for name in wanted if name not in value), None)
     if missing is not None:
         raise InvalidRequestError(f"Missing named input: {missing} in 'inputs' object.")
-    return {name: tfs_tensors.tensor(value[name], spec.dtype) for name, spec in wanted.items()}
+    return {name: json_tensors.tensor(value[name], spec.dtype) for name, spec in wanted.items()}
 
 
 def _from_rows(rows: list[Json], wanted: Mapping[str, TensorSpec]) -> Arrays:
@@ -105,7 +105,7 @@ def _from_rows(rows: list[Json], wanted: Mapping[str, TensorSpec]) -> Arrays:
             "as per tensorinfo_map"
         )
     columns = _columns(rows, wanted)
-    arrays = {name: tfs_tensors.uniform(column, wanted[name].dtype) for name, column in columns.items()}
+    arrays = {name: json_tensors.uniform(column, wanted[name].dtype) for name, column in columns.items()}
     complete = {name: array for name, array in arrays.items() if array is not None}
     return complete if arrays and len(complete) == len(arrays) else _row_by_row(rows, wanted)
 
@@ -122,7 +122,7 @@ def _row_by_row(rows: list[Json], wanted: Mapping[str, TensorSpec]) -> Arrays:
     """The slow way, which finds out what is wrong and where; values in base64 come this way too."""
     named = _is_named(rows[0])
     plain_name = next(iter(wanted))
-    stacks: dict[str, tfs_tensors.Stack] = {}
+    stacks: dict[str, json_tensors.Stack] = {}
     for index, row in enumerate(rows):
         if _is_named(row) != named:
             expected, got = ("object", "list") if named else ("value/list", "object")
@@ -145,12 +145,12 @@ def _row_by_row(rows: list[Json], wanted: Mapping[str, TensorSpec]) -> Arrays:
     return {name: stack.array() for name, stack in stacks.items()}
 
 
-def _stack(stacks: dict[str, tfs_tensors.Stack], name: str, wanted: Mapping[str, TensorSpec]) -> tfs_tensors.Stack:
+def _stack(stacks: dict[str, json_tensors.Stack], name: str, wanted: Mapping[str, TensorSpec]) -> json_tensors.Stack:
     if name not in wanted:
         raise InvalidRequestError(f"JSON object: does not have named input: {name}")
-    return stacks.setdefault(name, tfs_tensors.Stack(wanted[name].dtype))
+    return stacks.setdefault(name, json_tensors.Stack(wanted[name].dtype))
 
 
 def _is_named(value: Json) -> bool:
     """Whether a value names inputs: an object, but not a string in base64."""
-    return isinstance(value, dict) and not tfs_tensors.is_base64(value)
+    return isinstance(value, dict) and not json_tensors.is_base64(value)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from headwise.api.rest.tfs_answer import Answer, page
-from headwise.api.rest.tfs_paths import Call, resolve
+from headwise.api.rest.tfs.answers import Answer, page
+from headwise.api.rest.tfs.paths import Call, resolve
 from headwise.repository.model_spec import ModelSpec
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 from headwise.api.rest.instances import read_inputs
-from headwise.api.rest.tfs_examples import Examples
-from headwise.api.rest.tfs_examples_arrays import arrays
+from headwise.api.rest.tfs.example_arrays import arrays
+from headwise.api.rest.tfs.example_request import Examples
 from headwise.errors import InvalidTensorError, UnsupportedError
 from headwise.savedmodel import Signature, TensorSpec
 from headwise.savedmodel.signature import Shape

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from headwise.api.rest import tfs_examples, tfs_request, tfs_response
-from headwise.api.rest.tfs_examples import INSTEAD
-from headwise.api.rest.tfs_examples_arrays import arrays
-from headwise.api.rest.tfs_paths import Call
+from headwise.api.rest.tfs import example_request, predict_request, predict_response
+from headwise.api.rest.tfs.example_arrays import arrays
+from headwise.api.rest.tfs.example_request import INSTEAD
+from headwise.api.rest.tfs.paths import Call
 from headwise.errors import InvalidRequestError, NotFoundError
 from headwise.gateway import Classification, HeadAnswer, ReadInputs, RequestOptions
 from headwise.repository.model_spec import ModelSpec
@@ -49,8 +49,8 @@ async def body(models: ExampleModels, call: Call, data: bytes, *, timeout: float
     Raises: every HeadwiseError that a request can meet. A model whose card is refused answers nothing here,
     not even its own scores: they would look like the head's.
     """
-    request = tfs_request.read(data)
-    examples = tfs_examples.read(request)
+    request = predict_request.read(data)
+    examples = example_request.read(request)
     spec = replace(call.spec, signature_name=request.signature_name)
     verb = _VERBS[call.verb]
     try:
@@ -72,7 +72,7 @@ def _scores(model: object, answer: HeadAnswer) -> bytes:
     if answer.head.task == "regression":
         raise InvalidRequestError(f"{model} is a regression, which has no classes: call :regress")
     probabilities = _rows(model, answer.prediction.probabilities)
-    return tfs_response.classifications([answer.head.labels] * len(probabilities), probabilities)
+    return predict_response.classifications([answer.head.labels] * len(probabilities), probabilities)
 
 
 def _values(model: object, answer: HeadAnswer) -> bytes:
@@ -83,7 +83,7 @@ def _values(model: object, answer: HeadAnswer) -> bytes:
     rows = _rows(model, columns[task])
     if task == "regression" and rows.shape[1] != 1:
         raise InvalidRequestError(f"{model} has {rows.shape[1]} values a row, :regress carries one: {INSTEAD}")
-    return tfs_response.regressions(rows[:, -1])
+    return predict_response.regressions(rows[:, -1])
 
 
 def _rows(model: object, numbers: NDArray[Any] | None) -> NDArray[Any]:
@@ -102,7 +102,7 @@ async def _native_classify(
     rows = [row.classes for row in response.result.classifications]
     labels = [[found.label.decode("utf-8", "surrogateescape") for found in row] for row in rows]
     scores = np.array([[found.score for found in row] for row in rows], np.float32)
-    return tfs_response.classifications(labels, scores, bare=bare)
+    return predict_response.classifications(labels, scores, bare=bare)
 
 
 async def _native_regress(
@@ -110,7 +110,7 @@ async def _native_regress(
 ) -> bytes:
     response = await models.native_regress(spec, examples, timeout=timeout)
     values = np.array([row.value for row in response.result.regressions], np.float32)
-    return tfs_response.regressions(values, bare=bare)
+    return predict_response.regressions(values, bare=bare)
 
 
 @dataclass(frozen=True, slots=True)

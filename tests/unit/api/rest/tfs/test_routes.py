@@ -10,8 +10,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from headwise.api.rest.tfs import RawModels, TfsRoutes, refusal
-from headwise.api.rest.tfs_answer import error
+from headwise.api.rest.tfs.answers import error
+from headwise.api.rest.tfs.routes import RawModels, TfsRoutes, refusal
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.backends.in_memory import InMemoryBackend, InMemoryModel
 from headwise.errors import (
@@ -30,7 +30,7 @@ from headwise.tfserving import prediction_service_pb2, saved_model_pb2
 
 pytestmark = pytest.mark.anyio
 
-_LOGIT = Path(__file__).parents[3] / "golden" / "tfs_recordings" / "models" / "logit" / "1"
+_LOGIT = Path(__file__).parents[4] / "golden" / "tfs_recordings" / "models" / "logit" / "1"
 """The signature is that of the recorded model: (batch, 4) float32 to output_0."""
 
 _OTHER_SIGNATURE = b'{"signature_name": "z"}'

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from tests.contract.recordings import groups
 
-from headwise.api.rest.tfs_response import predictions
+from headwise.api.rest.tfs.predict_response import predictions
 from headwise.errors import InvalidRequestError, NonFiniteOutputError
 
 _BODIES = {

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tests.contract.recordings import groups
 
-from headwise.api.rest import tfs_examples, tfs_request
-from headwise.api.rest.tfs_examples import Examples
+from headwise.api.rest.tfs import example_request, predict_request
+from headwise.api.rest.tfs.example_request import Examples
 from headwise.errors import InvalidRequestError
 
 _BY_THE_MODEL = {"unknown-signature", "label-unknown", "wide", "int-output", "default-is-classify"}
@@ -27,7 +27,7 @@ _TAKEN = [case for case in _CASES if case["status"] == 200]
 
 
 def _read(data: str) -> Examples:
-    return tfs_examples.read(tfs_request.read(data.encode()))
+    return example_request.read(predict_request.read(data.encode()))
 
 
 def _row(example: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwise.api.rest.tfs_json import ECHO_BYTES, Json, echo, parse, quote
+from headwise.api.rest.tfs.json_text import ECHO_BYTES, Json, echo, parse, quote
 from headwise.errors import InvalidRequestError
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=8)

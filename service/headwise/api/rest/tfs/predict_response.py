@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headwise.api.rest.tfs_json import INDENT, quote
-from headwise.api.rest.tfs_numbers import decimals
+from headwise.api.rest.tfs.digits import decimals
+from headwise.api.rest.tfs.json_text import INDENT, quote
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidRequestError, NonFiniteOutputError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 from urllib.parse import unquote
 
-from headwise.api.rest.tfs_answer import EMPTY_PAGE_TYPE, JSON_TYPE, Answer, error, page
+from headwise.api.rest.tfs.answers import EMPTY_PAGE_TYPE, JSON_TYPE, Answer, error, page
 from headwise.repository.model_spec import ModelSpec
 
 Verb = Literal["predict", "classify", "regress", "status", "metadata"]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis.extra import numpy as arrays
 from numpy.typing import DTypeLike
 
-from headwise.api.rest.tfs_numbers import decimals
+from headwise.api.rest.tfs.digits import decimals
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

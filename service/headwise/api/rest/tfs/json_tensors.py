@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headwise.api.rest.tfs_json import Json, echo, type_name
+from headwise.api.rest.tfs.json_text import Json, echo, type_name
 from headwise.errors import InvalidRequestError, UnsupportedError
 from headwise.savedmodel.signature import NUMPY_DTYPES
 

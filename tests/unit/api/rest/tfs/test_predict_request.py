@@ -10,7 +10,7 @@ import pytest
 from tests.contract.recordings import MODELS, groups
 
 from headwise import savedmodel
-from headwise.api.rest import tfs_request
+from headwise.api.rest.tfs import predict_request
 from headwise.errors import InvalidRequestError
 from headwise.savedmodel import Signature, TensorSpec
 
@@ -33,9 +33,9 @@ def _model(case: dict[str, Any]) -> Path:
     return MODELS / name / "1"
 
 
-def _read(data: bytes, known: Mapping[str, Signature]) -> tfs_request.Inputs:
-    body = tfs_request.read(data)
-    return tfs_request.inputs(body, tfs_request.signature(body, known).inputs)
+def _read(data: bytes, known: Mapping[str, Signature]) -> predict_request.Inputs:
+    body = predict_request.read(data)
+    return predict_request.inputs(body, predict_request.signature(body, known).inputs)
 
 
 @pytest.mark.parametrize("case", _REFUSED, ids=[case["name"] for case in _REFUSED])
@@ -50,8 +50,8 @@ def test_the_recorded_refusals_are_many() -> None:
     assert len(_REFUSED) > 70
 
 
-def _inputs(body: str, wanted: dict[str, TensorSpec]) -> tfs_request.Inputs:
-    return tfs_request.inputs(tfs_request.read(body.encode()), wanted)
+def _inputs(body: str, wanted: dict[str, TensorSpec]) -> predict_request.Inputs:
+    return predict_request.inputs(predict_request.read(body.encode()), wanted)
 
 
 @pytest.mark.parametrize(
@@ -98,10 +98,10 @@ def test_rows_of_the_same_size_must_have_the_same_shape() -> None:
     [("{}", "serving_default"), ('{"signature_name": ""}', "serving_default"), ('{"signature_name": "s"}', "s")],
 )
 def test_the_default_signature_is_serving_default(body: str, name: str) -> None:
-    assert tfs_request.read(body.encode()).signature_name == name
+    assert predict_request.read(body.encode()).signature_name == name
 
 
 def test_a_signature_without_inputs_is_refused() -> None:
     known = {"serving_default": Signature({}, {})}
     with pytest.raises(InvalidRequestError, match=r"^Failed to get input map for signature: serving_default$"):
-        tfs_request.signature(tfs_request.read(b"{}"), known)
+        predict_request.signature(predict_request.read(b"{}"), known)

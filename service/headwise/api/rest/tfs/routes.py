@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from headwise.api.rest import tfs_answer, tfs_examples_answer, tfs_request, tfs_response
-from headwise.api.rest.tfs_answer import Answer
-from headwise.api.rest.tfs_examples_answer import ExampleModels
-from headwise.api.rest.tfs_paths import Call, resolve
+from headwise.api.rest.tfs import answers, example_answers, predict_request, predict_response
+from headwise.api.rest.tfs.answers import Answer
+from headwise.api.rest.tfs.example_answers import ExampleModels
+from headwise.api.rest.tfs.paths import Call, resolve
 from headwise.api.status import HTTP_OF_GRPC, RETRY_AFTER_SECONDS, status_of
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.errors import BackendRejectedError, HeadwiseError
@@ -79,9 +79,9 @@ class TfsRoutes:
     async def _answer(self, request: Request, call: Call) -> Answer:
         match call.verb:
             case "status":
-                return tfs_answer.versions(await self.models.status(call.spec, timeout=self.timeout))
+                return answers.versions(await self.models.status(call.spec, timeout=self.timeout))
             case "metadata":
-                return tfs_answer.metadata(await self.models.metadata(call.spec, timeout=self.timeout))
+                return answers.metadata(await self.models.metadata(call.spec, timeout=self.timeout))
             case "predict":
                 return await self._predict(await request.body(), call.spec)
             case _:
@@ -89,19 +89,19 @@ class TfsRoutes:
                 return await examples_answer(self.models, call, await request.body(), timeout=self.timeout, bare=bare)
 
     async def _predict(self, data: bytes, spec: ModelSpec) -> Answer:
-        body = tfs_request.read(data)
+        body = predict_request.read(data)
         known = await self.models.signatures(spec, timeout=self.timeout)
-        inputs = tfs_request.inputs(body, tfs_request.signature(body, known).inputs)
+        inputs = predict_request.inputs(body, predict_request.signature(body, known).inputs)
         named = replace(spec, signature_name=body.signature_name)
         prediction = await self.models.predict(named, inputs.arrays, timeout=self.timeout)
         bare = self.nonfinite == "bare"
-        return Answer(200, tfs_response.predictions(prediction.outputs, row=inputs.row, bare=bare))
+        return Answer(200, predict_response.predictions(prediction.outputs, row=inputs.row, bare=bare))
 
 
 async def examples_answer(models: ExampleModels, call: Call, data: bytes, *, timeout: float, bare: bool) -> Answer:
     """Answer a classify or regress call of TFS's, which carries tf.Examples."""
     try:
-        return Answer(200, await tfs_examples_answer.body(models, call, data, timeout=timeout, bare=bare))
+        return Answer(200, await example_answers.body(models, call, data, timeout=timeout, bare=bare))
     except HeadwiseError as error:
         return refusal(error)
 
@@ -109,9 +109,9 @@ async def examples_answer(models: ExampleModels, call: Call, data: bytes, *, tim
 def refusal(error: HeadwiseError) -> Answer:
     """An error in TFS's form; what the backend said keeps its own words and the status TFS gives it."""
     if isinstance(error, BackendRejectedError):
-        return tfs_answer.error(HTTP_OF_GRPC.get(error.status, 500), error.detail)
+        return answers.error(HTTP_OF_GRPC.get(error.status, 500), error.detail)
     status = status_of(error)
-    return tfs_answer.error(status.http, str(error), RETRY_AFTER_SECONDS if status.retry_after else None)
+    return answers.error(status.http, str(error), RETRY_AFTER_SECONDS if status.retry_after else None)
 
 
 def to_response(answer: Answer) -> Response:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from headwise.api.rest.tfs_json import Json, Repeated, type_name
-from headwise.api.rest.tfs_request import Body, misformed
-from headwise.api.rest.tfs_tensors import from_base64, is_base64
+from headwise.api.rest.tfs.json_tensors import from_base64, is_base64
+from headwise.api.rest.tfs.json_text import Json, Repeated, type_name
+from headwise.api.rest.tfs.predict_request import Body, misformed
 from headwise.errors import InvalidRequestError
 from headwise.tfserving import example_pb2, inference_pb2
 

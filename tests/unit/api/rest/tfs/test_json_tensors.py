@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwise.api.rest.tfs_json import Json
-from headwise.api.rest.tfs_tensors import Stack, is_base64, tensor, uniform
+from headwise.api.rest.tfs.json_tensors import Stack, is_base64, tensor, uniform
+from headwise.api.rest.tfs.json_text import Json
 from headwise.errors import HeadwiseError, InvalidRequestError, UnsupportedError
 
 VALUES = st.integers(-300, 300) | st.just(2**40) | st.just(1.5) | st.booleans()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.contract.recordings import groups
 
-from headwise.api.rest import tfs_answer
+from headwise.api.rest.tfs import answers
 from headwise.errors import BackendProtocolError
 from headwise.tfserving import model_service_pb2, prediction_service_pb2, saved_model_pb2, tensor_pb2
 
@@ -14,7 +14,7 @@ _BODIES = {case["name"]: case.get("response_body", "") for case in groups("rest"
 
 
 def test_an_error_is_laid_out_as_recorded() -> None:
-    answer = tfs_answer.error(404, "Servable not found for request: Latest(nope)")
+    answer = answers.error(404, "Servable not found for request: Latest(nope)")
     assert (answer.status, answer.media_type) == (404, "application/json")
     assert answer.body.decode() == _BODIES["rest-layout/none/error"]
 
@@ -23,7 +23,7 @@ def test_an_error_is_laid_out_as_recorded() -> None:
     ("status", "name"), [(404, "rest-paths/none/get-root"), (400, "rest-paths/logit/percent-broken")]
 )
 def test_a_page_is_laid_out_as_recorded(status: int, name: str) -> None:
-    answer = tfs_answer.page(status)
+    answer = answers.page(status)
     assert (answer.status, answer.media_type) == (status, "text/html")
     assert answer.body.decode() == _BODIES[name]
 
@@ -31,14 +31,14 @@ def test_a_page_is_laid_out_as_recorded(status: int, name: str) -> None:
 def test_a_status_is_laid_out_as_recorded() -> None:
     status = model_service_pb2.GetModelStatusResponse()
     status.model_version_status.add(version=1, state="AVAILABLE").status.SetInParent()
-    assert tfs_answer.versions(status).body.decode() == _BODIES["rest-layout/logit/status"]
+    assert answers.versions(status).body.decode() == _BODIES["rest-layout/logit/status"]
 
 
 def test_a_status_names_codes_and_quotes_unknown_ones() -> None:
     status = model_service_pb2.GetModelStatusResponse()
     for code in (15, 99):
         status.model_version_status.add(version=2, state="END").status.error_code = code
-    body = tfs_answer.versions(status).body
+    body = answers.versions(status).body
     assert b'"error_code": "DATA_LOSS"' in body
     assert b'"error_code": "99"' in body
 
@@ -68,7 +68,7 @@ def test_metadata_is_laid_out_as_recorded() -> None:
         ),
     }
     packed = prediction_service_pb2.SignatureDefMap(signature_def=signatures).SerializeToString()
-    body = tfs_answer.metadata(_metadata(packed)).body.decode()
+    body = answers.metadata(_metadata(packed)).body.decode()
     recorded = _BODIES["rest-versions/steps/metadata-version"]
     assert json.loads(body) == json.loads(recorded)
     # Fields come in another order, and nothing else differs.
@@ -77,4 +77,4 @@ def test_metadata_is_laid_out_as_recorded() -> None:
 
 def test_metadata_that_cannot_be_read_is_the_backends_fault() -> None:
     with pytest.raises(BackendProtocolError, match="signatures cannot be read"):
-        tfs_answer.metadata(_metadata(b"\xff"))
+        answers.metadata(_metadata(b"\xff"))

@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError, Message
 
-from headwise.api.rest.tfs_json import quote
+from headwise.api.rest.tfs.json_text import quote
 from headwise.errors import BackendProtocolError
 from headwise.tfserving import model_service_pb2, prediction_service_pb2
 
