@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
-from tests.unit.modelserver.server_process import server_process
 
 from headwise.backends.base import Arrays, Backend
 from headwise.backends.in_memory import InMemoryBackend, InMemoryModel
 from headwise.backends.tfserving import TFServingBackend
-from headwise.errors import BackendRejectedError, BackendTimeoutError, BackendUnavailableError
+from headwise.errors import BackendProtocolError, BackendRejectedError, BackendTimeoutError, BackendUnavailableError
 from headwise.repository.model_spec import ModelSpec, VersionState
 from headwise.savedmodel import Signature, read
 from headwise.tfserving import prediction_service_pb2, saved_model_pb2
+from support.server_process import server_process
 
 pytestmark = pytest.mark.anyio
 
@@ -241,8 +242,48 @@ async def test_a_model_server_that_is_not_there_is_unavailable(tmp_path: Path) -
     await backend.close()
 
 
-async def test_a_model_server_that_is_too_slow_is_a_timeout(model_server: str) -> None:
-    backend = TFServingBackend(model_server)
-    with pytest.raises(BackendTimeoutError, match=r"did not answer within 1e-05 s"):
-        await backend.predict(ModelSpec("steps"), ROWS, timeout=0.00001)
-    await backend.close()
+@asynccontextmanager
+async def scripted(reply: Callable[[], Awaitable[bytes]]) -> AsyncIterator[TFServingBackend]:
+    """A backend whose model server answers every Predict with these bytes."""
+
+    async def predict(_request: bytes, _context: grpc.aio.ServicerContext) -> bytes:
+        return await reply()
+
+    handlers = {"Predict": grpc.unary_unary_rpc_method_handler(predict)}
+    server = grpc.aio.server()
+    service = "tensorflow.serving.PredictionService"
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    backend = TFServingBackend(f"127.0.0.1:{port}")
+    try:
+        yield backend
+    finally:
+        await backend.close()
+        await server.stop(0)
+
+
+async def test_a_model_server_that_is_too_slow_is_a_timeout() -> None:
+    async def never() -> bytes:
+        await asyncio.Event().wait()
+        return b""
+
+    async with scripted(never) as backend:
+        with pytest.raises(BackendTimeoutError, match=r"did not answer within 0\.2 s"):
+            await backend.predict(ModelSpec("m"), ROWS, timeout=0.2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (b"\xff", "the model server's answer is no PredictResponse"),
+        (b"", "did not say which version answered"),
+    ],
+)
+async def test_an_answer_that_cannot_be_read_breaks_the_protocol(answer: bytes, text: str) -> None:
+    async def reply() -> bytes:
+        return answer
+
+    async with scripted(reply) as backend:
+        with pytest.raises(BackendProtocolError, match=text):
+            await backend.predict(ModelSpec("m"), ROWS, timeout=10)

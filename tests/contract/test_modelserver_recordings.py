@@ -7,8 +7,9 @@ from typing import Any
 import grpc
 import pytest
 from tensorflow_serving.apis import get_model_status_pb2
-from tests.contract.recordings import Group, difference, groups
-from tests.unit.modelserver.server_process import channel, eventually, server_process
+
+from support.recordings import Group, difference, groups
+from support.server_process import channel, eventually, server_process
 
 # A recording that the server answers otherwise, and why. It must differ, or its line here is out of date.
 KNOWN_DIFFERENCES: dict[str, str] = {}

@@ -11,12 +11,12 @@ from typing import Any
 import grpc
 import pytest
 import uvicorn
-from tests.contract.recordings import Group, difference, groups
-from tests.unit.modelserver.server_process import channel, eventually, server_process
 
 from headwise.bootstrap import build
 from headwise.settings import Settings
 from headwise.tfserving import model_service_pb2
+from support.recordings import Group, difference, groups
+from support.server_process import channel, eventually, server_process
 
 _NOT_FINITE = "a 502 that names output and rows takes the place of invalid JSON"
 _ENCODINGS = "Content-Encoding is read in any case, and anything but gzip is a 415"

@@ -8,13 +8,13 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from support.example_models import Examples
-from support.gateway_process import GatewayProcess
 
 from headwise.heads import Head
 from headwise.repository.served_model import load
 from headwise.v1 import classification_service_pb2 as v1
 from headwise.v1.classification_service_pb2_grpc import ClassificationServiceStub
+from support.example_models import Examples
+from support.gateway_process import GatewayProcess
 
 MODELS = (
     "tumor",

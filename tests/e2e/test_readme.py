@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -12,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.example_models import Examples
-from support.gateway_process import GatewayProcess
 
 from headwise.repository.cards import parse_card
+from support.example_models import Examples
+from support.gateway_process import GatewayProcess
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -34,7 +35,7 @@ def gateway(examples: Examples) -> Iterator[GatewayProcess]:
 def calls_and_answers() -> list[tuple[str, str, Any]]:
     """Path, body file and answer of each curl that is followed by its answer."""
     found = []
-    for (language, call), (_, answer) in zip(BLOCKS, BLOCKS[1:], strict=False):
+    for (language, call), (_, answer) in itertools.pairwise(BLOCKS):
         if language == "sh" and (parts := CALL.search(call)):
             found.append((parts[1], parts[2], json.loads(answer)))
     return found
@@ -62,9 +63,7 @@ def test_a_call_gives_the_printed_answer(gateway: GatewayProcess, examples: Exam
 
 def test_the_python_prints_what_it_says() -> None:
     ((code, output),) = [
-        (block, following[1])
-        for (language, block), following in zip(BLOCKS, BLOCKS[1:], strict=False)
-        if language == "python"
+        (block, following[1]) for (language, block), following in itertools.pairwise(BLOCKS) if language == "python"
     ]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):

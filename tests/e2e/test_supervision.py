@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from support.gateway_process import GatewayProcess
 from support.model_repository import BINARY, add_model
 
@@ -131,8 +132,9 @@ def test_a_port_in_use_is_named(models: Path, surface: str) -> None:
     ],
 )
 def test_wrong_settings_are_named(models: Path, arguments: list[str], part: str) -> None:
-    given = arguments if "--models" in arguments else ["--models", str(models), *arguments]
-    done = run_to_its_end("--grpc", "127.0.0.1:0", *([] if "--http" in arguments else ["--http", "127.0.0.1:0"]), *given)
+    defaults = {"--models": str(models), "--http": "127.0.0.1:0", "--grpc": "127.0.0.1:0"}
+    others = [part for flag, value in defaults.items() if flag not in arguments for part in (flag, value)]
+    done = run_to_its_end(*others, *arguments)
     assert done.returncode == 2
     assert part in done.stderr
     assert "Traceback" not in done.stderr

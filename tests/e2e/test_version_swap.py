@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from support.gateway_process import GatewayProcess
 from support.model_repository import add_model
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.model_repository import BINARY, add_model
 
 pytestmark = pytest.mark.system
@@ -18,7 +19,8 @@ def test_the_printed_curl_answers(tmp_path: Path) -> None:
     add_model(models, "logit", {"output_0": BINARY})
     (models / "logit" / "sample.json").write_text('{"instances": [[1, 2, 3, 4]]}')
     command = [sys.executable, "-m", "headwise", "serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, **quiet) as server:
         assert server.stdout is not None
         printed = server.stdout.readline()
         try:

@@ -7,10 +7,10 @@ import grpc
 import numpy as np
 import pytest
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-from tests.unit.modelserver.models import MODELS
 
 from headwise.modelserver.servable import load
 from headwise.modelserver.status import StatusError
+from support.recorded_models import MODELS
 
 
 def test_it_runs_by_the_names_of_its_signature() -> None:

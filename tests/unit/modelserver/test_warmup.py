@@ -4,11 +4,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from tests.unit.modelserver.models import publish, steps_request, warmup_file
 
 from headwise.modelserver.servable import load
 from headwise.modelserver.status import StatusError
 from headwise.modelserver.warmup import warm_up
+from support.recorded_models import publish, steps_request, warmup_file
 
 
 def warm(path: Path) -> int:

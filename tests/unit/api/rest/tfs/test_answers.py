@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from tests.contract.recordings import groups
 
 from headwise.api.rest.tfs import answers
 from headwise.errors import BackendProtocolError
 from headwise.tfserving import model_service_pb2, prediction_service_pb2, saved_model_pb2, tensor_pb2
+from support.recordings import groups
 
 _BODIES = {case["name"]: case.get("response_body", "") for case in groups("rest")["default"].cases}
 

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import httpx
 import numpy as np
 import pytest
-from tests.contract.recordings import MODELS
 
 from headwise.api.rest.app import create_app
 from headwise.backends.base import Arrays
@@ -17,6 +16,7 @@ from headwise.telemetry.metrics import Metrics
 from headwise.tfserving import example_pb2, inference_pb2, saved_model_pb2
 from support.in_memory_gateway import Models, signature_def
 from support.model_repository import HEADS
+from support.recordings import MODELS
 
 pytestmark = pytest.mark.anyio
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.contract.recordings import groups
 
 from headwise.api.rest.tfs import example_request, predict_request
 from headwise.api.rest.tfs.example_request import Examples
 from headwise.errors import InvalidRequestError
+from support.recordings import groups
 
 _BY_THE_MODEL = {"unknown-signature", "label-unknown", "wide", "int-output", "default-is-classify"}
 """What only the model refuses."""

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.contract.recordings import MODELS, groups
 
 from headwise import savedmodel
 from headwise.api.rest.tfs import predict_request
 from headwise.errors import InvalidRequestError
 from headwise.savedmodel import Signature, TensorSpec
+from support.recordings import MODELS, groups
 
 ONE = {"x": TensorSpec("float32", (None, 2))}
 TWO = {"n": TensorSpec("int32", (None,)), "x": TensorSpec("float32", (None,))}

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
-from tests.contract.recordings import groups
 
 from headwise.api.rest.tfs.predict_response import predictions
 from headwise.errors import InvalidRequestError, NonFiniteOutputError
+from support.recordings import groups
 
 _BODIES = {
     case["name"]: case["response_body"]

@@ -13,8 +13,9 @@ import grpc
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
-from tests.unit.modelserver.models import MODELS, publish, steps_request, warmup_file
-from tests.unit.modelserver.server_process import COMMAND, START_S, channel, eventually, server_process
+
+from support.recorded_models import MODELS, publish, steps_request, warmup_file
+from support.server_process import COMMAND, START_S, channel, eventually, server_process
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:

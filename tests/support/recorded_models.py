@@ -6,7 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-MODELS = Path(__file__).parents[2] / "golden" / "tfs_recordings" / "models"
+MODELS = Path(__file__).parents[1] / "golden" / "tfs_recordings" / "models"
 
 
 def publish(base: Path, version: int, source: str, *, warmup: bytes | None = None) -> Path:
