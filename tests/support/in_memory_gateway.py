@@ -12,8 +12,9 @@ import numpy as np
 from headwise.backends.base import Arrays, Backend
 from headwise.backends.in_memory import InMemoryBackend, InMemoryModel
 from headwise.backends.tensors import to_proto
-from headwise.gateway import Gateway, ReadInputs
+from headwise.gateway import Classification, Gateway, ReadInputs, RequestOptions
 from headwise.repository.model_repository import ModelRepository
+from headwise.repository.model_spec import ModelSpec
 from headwise.repository.sources import ModelsFolder
 from headwise.savedmodel.signature import NUMPY_DTYPES, Shape
 from headwise.tfserving import saved_model_pb2, tensor_pb2
@@ -21,6 +22,7 @@ from headwise.tfserving import saved_model_pb2, tensor_pb2
 Specs = Mapping[str, tuple[str, Shape]]
 """Names of inputs or outputs to dtype and shape."""
 
+NO_OPTIONS = RequestOptions()
 BINARY = {"task": "binary", "activation": "linear", "labels": ["benign", "malignant"]}
 
 
@@ -95,6 +97,25 @@ class Models:
 def rows(*values: Any, name: str = "x") -> ReadInputs:
     """What a surface passes to the gateway: one float32 input of these rows."""
     return lambda _: {name: np.array(values, np.float32)}
+
+
+async def classify(
+    gateway: Gateway,
+    name: str = "m",
+    *values: Any,
+    version: int | None = None,
+    label: str | None = None,
+    options: RequestOptions = NO_OPTIONS,
+) -> Classification:
+    """Ask for rows of the input x; one row of 2.0 unless there are others."""
+    return await gateway.classify(ModelSpec(name, version, label), rows(*values or [[2.0]]), options, timeout=5)
+
+
+def answered(classification: Classification, head: str = "output_0") -> list[str]:
+    """The labels of a head, one a row."""
+    labels = classification.heads[head].prediction.labels
+    assert isinstance(labels, np.ndarray)
+    return [str(label) for label in labels]
 
 
 def _tensor_info(dtype: str, shape: Shape) -> saved_model_pb2.TensorInfo:

@@ -7,9 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.backends.in_memory import InMemoryBackend
@@ -31,16 +28,14 @@ from headwise.errors import (
     OutputShapeError,
     VersionNotFoundError,
 )
-from headwise.gateway import Classification, Gateway, RequestOptions
-from headwise.heads import Head
+from headwise.gateway import Gateway, RequestOptions
 from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.sources import ModelsFolder
-from support.in_memory_gateway import BINARY, Models, rows, write_card
+from support.in_memory_gateway import BINARY, Models, answered, classify, rows, write_card
 
 pytestmark = pytest.mark.anyio
 
-NO_OPTIONS = RequestOptions()
 SOFTMAX_UNIT = {"output_0": {**BINARY, "activation": "softmax"}}
 """A refused head."""
 
@@ -86,25 +81,8 @@ class Answering(InMemoryBackend):
         return self.answer
 
 
-async def classify(
-    gateway: Gateway,
-    name: str = "m",
-    *values: Any,
-    version: int | None = None,
-    label: str | None = None,
-    options: RequestOptions = NO_OPTIONS,
-) -> Classification:
-    return await gateway.classify(ModelSpec(name, version, label), rows(*values or [[2.0]]), options, timeout=5)
-
-
 def labelled(yes: str) -> dict[str, Any]:
     return {"output_0": {**BINARY, "labels": ["no", yes]}}
-
-
-def answered(classification: Classification, head: str = "output_0") -> list[str]:
-    labels = classification.heads[head].prediction.labels
-    assert isinstance(labels, np.ndarray)
-    return [str(label) for label in labels]
 
 
 async def test_the_newest_version_is_asked_by_its_number_for_the_outputs_that_have_heads(models: Models) -> None:
@@ -272,129 +250,6 @@ async def test_a_model_whose_inputs_have_no_rows_is_refused_before_the_call(mode
         )
 
 
-async def test_a_threshold_is_given_by_number_or_by_name(models: Models) -> None:
-    decision = {"rule": "threshold", "threshold": 0.5, "thresholds": {"screening": 0.1}}
-    models.add("m", {"output_0": {**BINARY, "decision": decision}})
-    gateway = await models.gateway()
-
-    async def label(threshold: float | str | None) -> list[str]:
-        return answered(await classify(gateway, "m", [-1.0], options=RequestOptions(threshold)))
-
-    assert await label(None) == ["benign"]
-    assert await label(0.2) == ["malignant"]
-    assert await label("screening") == ["malignant"]
-    with pytest.raises(InvalidRequestError, match="no threshold is named 'sreening'; the card names: 'screening'"):
-        await label("sreening")
-
-
-def two_heads(models: Models) -> None:
-    models.add(
-        "two",
-        {
-            "risk": {**BINARY, "activation": "sigmoid"},
-            "kind": {"task": "multiclass", "activation": "linear", "labels": ["a", "b", "c"]},
-            "size": {"task": "regression", "activation": "linear"},
-        },
-        inputs={"x": ("float32", (None, 3))},
-        outputs={
-            "risk": ("float32", (None, 1)),
-            "kind": ("float32", (None, 3)),
-            "size": ("float32", (None, 1)),
-            "hidden": ("float32", (None, 3)),
-        },
-        run=lambda inputs: {
-            "risk": inputs["x"][:, :1],
-            "kind": inputs["x"],
-            "size": inputs["x"][:, 2:],
-            "hidden": inputs["x"],
-        },
-    )
-
-
-async def test_several_heads_answer_each_by_its_own_rule(models: Models) -> None:
-    two_heads(models)
-    options = RequestOptions(threshold={"risk": 0.2}, top_k=2)
-    classification = await classify(await models.gateway(), "two", [0.3, 5.0, 1.0], options=options)
-    assert set(classification.heads) == {"risk", "kind", "size"}
-    assert answered(classification, "risk") == ["malignant"]
-    assert answered(classification, "kind") == ["b"]
-    kind, size = classification.heads["kind"].prediction, classification.heads["size"].prediction
-    assert kind.top is not None
-    assert size.values is not None
-    assert (kind.top.tolist(), size.values.tolist()) == ([[1, 2]], [[1.0]])
-
-
-@pytest.mark.parametrize(
-    ("options", "text"),
-    [
-        (RequestOptions(threshold=0.2), "give threshold by head name"),
-        (RequestOptions(threshold={"rsk": 0.2}), "names the head 'rsk'; the heads are 'risk', 'kind', 'size'"),
-        (RequestOptions(threshold={"kind": 0.2}), "multiclass head takes no threshold"),
-        (RequestOptions(top_k=0), "1 or more"),
-    ],
-)
-async def test_options_that_fit_no_head_are_refused(models: Models, options: RequestOptions, text: str) -> None:
-    two_heads(models)
-    with pytest.raises(InvalidRequestError, match=text):
-        await classify(await models.gateway(), "two", [0.3, 5.0, 1.0], options=options)
-
-
-async def test_top_k_is_refused_where_the_only_head_has_no_classes(models: Models) -> None:
-    models.add("m", {"output_0": {"task": "regression", "activation": "linear"}})
-    with pytest.raises(InvalidRequestError, match="regression"):
-        await classify(await models.gateway(), options=RequestOptions(top_k=1))
-
-
-HEADS = {
-    "binary": (BINARY, 1),
-    "platt": ({**BINARY, "calibration": {"method": "platt", "slope": 0.7, "intercept": -0.3}}, 1),
-    "two units": (BINARY, 2),
-    "multiclass": ({"task": "multiclass", "activation": "linear", "labels": ["a", "b", "c"]}, 3),
-    "temperature": (
-        {
-            "task": "multiclass",
-            "activation": "linear",
-            "labels": ["a", "b", "c"],
-            "calibration": {"method": "temperature", "temperature": 1.7},
-        },
-        3,
-    ),
-    "multilabel": ({"task": "multilabel", "activation": "linear", "labels": ["a", "b", "c"]}, 3),
-    "ordinal": ({"task": "ordinal", "activation": "linear", "labels": ["a", "b", "c"]}, 2),
-}
-
-
-@pytest.mark.parametrize("kind", HEADS)
-@given(st.integers(0, 2**32 - 1), st.integers(2, 40))
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_a_rows_answer_does_not_depend_on_its_batch(
-    tmp_path_factory: pytest.TempPathFactory, kind: str, seed: int, size: int
-) -> None:
-    head, units = HEADS[kind]
-    models = Models(tmp_path_factory.mktemp("models"))
-    models.add("m", {"output_0": head}, units=units)
-    gateway = await models.gateway()
-    batch = np.random.default_rng(seed).normal(0, 8, (size, units)).astype(np.float32)
-    together = (await classify(gateway, "m", *batch)).heads["output_0"].prediction
-    for number, row in enumerate(batch):
-        alone = (await classify(gateway, "m", row)).heads["output_0"].prediction
-        for field in ("probabilities", "indices", "decisions"):
-            one, all_ = getattr(alone, field), getattr(together, field)
-            assert (one is None) == (all_ is None)
-            if one is not None:
-                np.testing.assert_array_equal(one[0], all_[number], strict=True)
-
-
-async def test_rows_of_probabilities_that_miss_one_are_warned_about_once(models: Models) -> None:
-    models.add("m", {"output_0": {"task": "multiclass", "activation": "softmax", "labels": ["a", "b"]}}, units=2)
-    gateway = await models.gateway()
-    with capture_logs() as log:
-        for _ in range(3):
-            await classify(gateway, "m", [0.5, 0.5005])
-    (entry,) = log
-    assert (entry["event"], entry["log_level"], entry["model"]) == ("rows of probabilities miss 1", "warning", "m")
-
-
 async def test_raw_numbers_come_from_the_version_that_the_model_server_chooses(models: Models) -> None:
     models.add("m", labelled("one"), version=1)
     models.add("m", None, version=2)
@@ -431,9 +286,3 @@ async def test_a_card_written_anew_is_applied_at_the_next_look(models: Models) -
     write_card(folder, labelled("afterwards"))
     await gateway.repository.refresh()
     assert answered(await classify(gateway)) == ["afterwards"]
-
-
-def test_options_by_head_keep_none_for_heads_without_a_cut() -> None:
-    head = Head("binary", "linear", ("no", "yes"))
-    by_head = RequestOptions(threshold={"a": 0.3}).by_head({"a": head, "b": head})
-    assert (by_head["a"].threshold, by_head["b"].threshold) == (0.3, None)

@@ -149,7 +149,7 @@ async def test_the_callers_deadline_reaches_the_backend_but_not_beyond_the_gatew
     backend = Scripted(models.backend.models)
     async with serving(models, backend) as (_, channel):
         await classify(channel, request(), timeout=2)
-        assert 0 < backend.timeout <= 2
+        assert 0 < backend.timeout < 3  # gRPC rounds deadlines
         await classify(channel, request(), timeout=60)
         assert backend.timeout == 5
         await classify(channel, request(), timeout=None)
