@@ -11,6 +11,7 @@ HeadwiseError
   - HeadNotFoundError
 + ModelNotReadyError              loading; time heals it
   - HeadConfigError               the card is refused; time does not heal it
+  - ModelLoadError                the model server could not load it; time does not heal it
 + UnsupportedError
 + BackendError
   - BackendUnavailableError
@@ -101,6 +102,12 @@ class HeadConfigError(ModelNotReadyError):
     """The model's card was refused: retrying does not help."""
 
     code = "head-config"
+
+
+class ModelLoadError(ModelNotReadyError):
+    """The model server could not load the version: retrying does not help."""
+
+    code = "load-failed"
 
 
 class UnsupportedError(HeadwiseError):

@@ -17,6 +17,7 @@ from headwise.errors import (
     HeadMismatchError,
     HeadwiseError,
     InvalidRequestError,
+    ModelLoadError,
     ModelNotReadyError,
     OutputMissingError,
     OutputShapeError,
@@ -24,9 +25,10 @@ from headwise.errors import (
 )
 from headwise.heads import Head, Options, Prediction
 from headwise.preflight import check_inputs
-from headwise.repository.model_repository import NO_VERSION, Model, ModelRepository
+from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.served_model import ServedModel
+from headwise.repository.snapshot import NO_VERSION, Model
 from headwise.savedmodel import Signature
 from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
 
@@ -206,11 +208,13 @@ class Gateway:
             number = admitted.status.version
         else:
             raise _nothing_admitted(model, spec.signature_name)
-        served = self.repository.served(spec.name, number)
-        if served is None:
-            known = ", ".join(str(version.status.version) for version in model.versions) or "none"
+        version = model.version(number)
+        if version is None:
+            known = ", ".join(str(other.status.version) for other in model.versions) or "none"
             raise VersionNotFoundError(f"model {spec.name} has no version {number}; its versions are {known}")
-        return served
+        if version.load_failed:
+            raise ModelLoadError(f"{version.model} could not be loaded: {version.status.error}")
+        return version.model
 
     async def _labelled(self, spec: ModelSpec, timeout: float) -> int:
         """Labels live in the model server's configuration, so it is asked."""
@@ -261,5 +265,8 @@ def _nothing_admitted(model: Model, signature_name: str) -> HeadwiseError:
                     version.model.signature(signature_name)
                 except HeadwiseError as error:
                     return error
+        for version in model.versions:
+            if version.load_failed:
+                return ModelLoadError(f"{version.model} could not be loaded: {version.status.error}")
     reasons = (f"version {v.status.version}: {v.problem[1]}" for v in model.versions if v.problem)
     return ModelNotReadyError(f"model {model.name} is not ready: {'; '.join(reasons) or NO_VERSION}")

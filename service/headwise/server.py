@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import signal
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 import structlog
 import uvicorn
 from rich.console import Console
+from rich.markup import escape
 
 from headwise.bootstrap import Application, build
 from headwise.errors import ConfigurationError
@@ -58,7 +60,7 @@ async def _serve(settings: Settings) -> None:
             access_log=False,
             lifespan="off",
             server_header=False,
-            timeout_graceful_shutdown=int(settings.drain_timeout) or None,
+            timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
         )
     )
     background = [asyncio.create_task(_watch(application, _name(listener)))]
@@ -89,8 +91,8 @@ async def _watch(application: Application, http: str) -> None:
     while True:
         try:
             snapshot = await application.repository.refresh()
-        except ConfigurationError as error:
-            _log.warning("models not refreshed", reason=str(error))
+        except ConfigurationError as error:  # until the models have been listed once
+            _log.warning("models not listed", reason=str(error))
         else:
             unready = snapshot.unready(settings.required_models)
             await application.grpc.set_ready(unready is None)
@@ -123,11 +125,11 @@ def _announce(application: Application, http: str) -> None:
     """Say what serves, and a call to try."""
     models = application.repository.snapshot.models.values()
     serving = [f"{model.name} {model.newest_admitted.status.version}" for model in models if model.newest_admitted]
-    _say(f"[green]serving[/] {', '.join(serving) or 'no model yet'}")
+    _say(f"serving {', '.join(serving) or 'no model yet'}")
     for model in models:
         if model.problem is not None:
             code, reason = model.problem
-            _say(f"[yellow]{'raw numbers only' if code == 'head-not-found' else 'refused'}:[/] {model.name} {reason}")
+            _say(f"{'raw numbers only' if code == 'head-not-found' else 'refused'}: {model.name} {reason}")
     samples = sorted(application.settings.models.glob("*/sample.json"), reverse=True)
     calls = [f"curl -s {http}/v1/models/{file.parent.name}:classify -d @{file}" for file in samples[:1]]
     _say(f"ready; documentation at http://{http}/docs, and a call to try:")
@@ -135,4 +137,4 @@ def _announce(application: Application, http: str) -> None:
 
 
 def _say(text: str) -> None:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold]headwise[/] {text}")
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold]headwise[/] {escape(text)}")

@@ -46,6 +46,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
     (corrupt / "assets.extra" / "head.json").write_text('{"card_version": 1, "sig')
     broken = add_model(models, "logit", {"output_0": BINARY}, name="corrupt_model")
     (broken / "saved_model.pb").write_bytes(b"this is no SavedModel")
+    for weights in add_model(models, "logit", {"output_0": BINARY}, name="corrupt_weights").glob("variables/*"):
+        weights.write_bytes(b"no weights")
     add_model(models, "logit", None, name="no_card")
     with GatewayProcess("--models", str(models)) as running:
         yield running.wait_ready()
@@ -77,6 +79,14 @@ def test_a_corrupt_saved_model_names_its_file(gateway: GatewayProcess) -> None:
     answer = gateway.classify("corrupt_model", GOOD)
     assert answer.json()["code"] == "head-config"
     assert "corrupt_model/1/saved_model.pb" in answer.json()["detail"]
+
+
+def test_a_model_that_the_model_server_cannot_load_says_why(gateway: GatewayProcess) -> None:
+    answer = gateway.classify("corrupt_weights", GOOD)
+    assert (answer.status_code, answer.json()["code"]) == (503, "load-failed")
+    assert "retry-after" not in answer.headers
+    assert "variables" in answer.json()["detail"]
+    assert gateway.http.get("/readyz").json()["models"]["corrupt_weights"]["code"] == "load-failed"
 
 
 def test_a_refused_model_refuses_its_raw_numbers_too(gateway: GatewayProcess) -> None:

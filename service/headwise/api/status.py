@@ -38,6 +38,7 @@ STATUSES: Mapping[type[errors.HeadwiseError], Status] = {
     errors.HeadNotFoundError: _NOT_FOUND,
     errors.ModelNotReadyError: Status(503, StatusCode.UNAVAILABLE, retry_after=True),
     errors.HeadConfigError: Status(503, StatusCode.FAILED_PRECONDITION),
+    errors.ModelLoadError: Status(503, StatusCode.FAILED_PRECONDITION),
     errors.UnsupportedError: Status(501, StatusCode.UNIMPLEMENTED),
     errors.BackendError: _CONTRADICTION,
     errors.BackendUnavailableError: Status(503, StatusCode.UNAVAILABLE, retry_after=True),

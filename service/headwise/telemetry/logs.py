@@ -10,7 +10,7 @@ import structlog
 
 
 def configure(log_format: Literal["json", "console"], level: str) -> None:
-    """Set up structlog and send other libraries' warnings the same way."""
+    """Set up structlog."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

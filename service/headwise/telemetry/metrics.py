@@ -24,7 +24,7 @@ class Metrics:
         )
         self._duration = Histogram(
             "headwise_request_duration_seconds",
-            "From the request's last byte to the answer.",
+            "From the first byte of a request to the last of its answer.",
             ["surface", "verb", "model"],
             buckets=_BUCKETS,
             registry=self.registry,

@@ -15,9 +15,10 @@ from headwise.errors import (
     HeadwiseError,
     ModelNotFoundError,
 )
-from headwise.repository.model_repository import Model, ModelRepository, Snapshot, Version
+from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec, VersionState, VersionStatus
 from headwise.repository.served_model import ServedModel
+from headwise.repository.snapshot import Model, Snapshot, Version
 from headwise.repository.sources import ModelLocation, ModelsFolder
 from headwise.tfserving import model_service_pb2
 from support.in_memory_gateway import BINARY, Models, write_card

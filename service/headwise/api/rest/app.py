@@ -16,7 +16,7 @@ from headwise.api.rest.classify import Classify
 from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.operations import Operations
 from headwise.api.rest.problems import problem
-from headwise.api.rest.tfs.routes import TfsRoutes
+from headwise.api.rest.tfs.routes import TFS_VERBS, TfsRoutes, internal_error
 from headwise.errors import HeadwiseError
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
@@ -54,6 +54,8 @@ def create_app(
     app.router.routes.append(Mount("", app=tfs))
 
     async def refuse(request: Request, error: Exception) -> Response:
+        if request.scope.get("headwise.verb") in TFS_VERBS:
+            return internal_error()
         return problem(request, error)
 
     for kind in (HeadwiseError, Exception):

@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from headwise.errors import HeadConfigError, HeadNotFoundError
 from headwise.gateway import Gateway
-from headwise.repository.model_repository import Model, Version
 from headwise.repository.model_spec import ModelSpec
+from headwise.repository.snapshot import Model, Version
 from headwise.telemetry.metrics import CONTENT_TYPE, Metrics
 
 

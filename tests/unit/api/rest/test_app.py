@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from headwise.api.rest.app import create_app
+from headwise.api.rest.problems import INTERNAL_TEXT
 from headwise.backends.base import Arrays
 from headwise.errors import BackendTimeoutError, BackendUnavailableError
 from headwise.telemetry.metrics import Metrics
@@ -116,17 +117,21 @@ async def test_time_heals_a_backend_that_is_away(models: Models) -> None:
     assert (late.status_code, "retry-after" in late.headers) == (504, False)
 
 
-@pytest.mark.parametrize("path", ["/v1/models/tumor:classify", "/v1/models/tumor:predict"])
-async def test_an_internal_error_is_one_problem_document_and_its_details_stay_in_the_log(
-    models: Models, path: str
+@pytest.mark.parametrize(
+    ("verb", "media_type", "text"),
+    [("classify", "application/problem+json", "detail"), ("predict", "application/json", "error")],
+)
+async def test_an_internal_error_has_its_paths_form_and_its_details_stay_in_the_log(
+    models: Models, verb: str, media_type: str, text: str
 ) -> None:
     fail_with(models, ZeroDivisionError("a secret"))
     with capture_logs() as log:
         async with client(models) as http:
-            answer = await http.post(path, json=GOOD, headers={"x-request-id": "id-5"})
+            answer = await http.post(f"/v1/models/tumor:{verb}", json=GOOD, headers={"x-request-id": "id-5"})
             metrics = (await http.get("/metrics")).text
-    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
-    assert (answer.json()["code"], answer.json()["request_id"]) == ("internal", "id-5")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, media_type)
+    assert answer.json()[text] == INTERNAL_TEXT
+    assert answer.headers["x-request-id"] == "id-5"
     assert "secret" not in answer.text
     assert 'status="500"' in metrics
     assert ("internal error", "id-5") in {(entry["event"], entry.get("request_id")) for entry in log}

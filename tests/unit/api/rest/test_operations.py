@@ -11,9 +11,10 @@ from starlette.responses import Response
 from headwise.api.rest.operations import Operations
 from headwise.errors import HeadConfigError, HeadNotFoundError, HeadwiseError, VersionNotFoundError
 from headwise.gateway import Gateway
-from headwise.repository.model_repository import Model, ModelRepository, Snapshot, Version
+from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec, VersionState, VersionStatus
 from headwise.repository.served_model import ServedModel, load
+from headwise.repository.snapshot import Model, Snapshot, Version
 from headwise.repository.sources import ModelsFolder
 from headwise.telemetry.metrics import Metrics
 from support.in_memory_gateway import BINARY, Models, signature_def, write_card, write_saved_model

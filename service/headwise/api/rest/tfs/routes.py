@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from headwise.api.rest.problems import INTERNAL_TEXT
 from headwise.api.rest.tfs import answers, example_answers, predict_request, predict_response
 from headwise.api.rest.tfs.answers import Answer
 from headwise.api.rest.tfs.example_answers import ExampleModels
@@ -40,6 +41,9 @@ class RawModels(ExampleModels, Protocol):
     async def signatures(self, spec: ModelSpec, *, timeout: float) -> Mapping[str, Signature]:
         """The signatures by name."""
 
+
+TFS_VERBS = frozenset({"predict", "regress", "status", "metadata"})
+"""Calls whose every answer has TFS's form; `classify` may be headwise's own."""
 
 Classify = Callable[[Request, ModelSpec], Awaitable[Response]]
 """headwise's own call; it answers bodies that are TFS's with `examples_answer`."""
@@ -112,6 +116,11 @@ def refusal(error: HeadwiseError) -> Answer:
         return answers.error(HTTP_OF_GRPC.get(error.status, 500), error.detail)
     status = status_of(error)
     return answers.error(status.http, str(error), RETRY_AFTER_SECONDS if status.retry_after else None)
+
+
+def internal_error() -> Response:
+    """The answer to an error that nobody expected; the log has its details."""
+    return to_response(answers.error(500, INTERNAL_TEXT))
 
 
 def to_response(answer: Answer) -> Response:

@@ -1,0 +1,114 @@
+"""Which models there are, which versions the model server has loaded, and which of them may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from headwise.errors import HeadConfigError, HeadNotFoundError, ModelLoadError, ModelNotReadyError
+from headwise.repository.cards import CARD_PATH
+from headwise.repository.model_spec import VersionState, VersionStatus
+from headwise.repository.served_model import ServedModel
+
+NO_VERSION = "the model server knows no version of it"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version on disk or in the model server; without a folder on disk its `model` is bare."""
+
+    status: VersionStatus
+    model: ServedModel
+
+    @property
+    def available(self) -> bool:
+        """Loaded by the model server."""
+        return self.status.state is VersionState.AVAILABLE
+
+    @property
+    def admitted(self) -> bool:
+        """May answer a head-aware call: loaded, with a valid card."""
+        return self.available and self.model.card is not None
+
+    @property
+    def load_failed(self) -> bool:
+        """The model server gave up on it; a card that is refused comes first."""
+        return bool(self.status.error) and self.model.refusal is None
+
+    @property
+    def coming(self) -> bool:
+        """Will answer once the model server has loaded it."""
+        return self.status.state < VersionState.AVAILABLE and self.model.card is not None
+
+    @property
+    def problem(self) -> tuple[str, str] | None:
+        """Code and reason why head-aware calls do not reach it; None if they do."""
+        if self.model.refusal is not None:
+            return HeadConfigError.code, str(self.model.refusal)
+        if self.status.error:
+            return ModelLoadError.code, self.status.error
+        if not self.available:
+            return ModelNotReadyError.code, f"the model server has not loaded it ({self.status.state.name})"
+        if self.model.card is None:
+            return HeadNotFoundError.code, f"no {CARD_PATH}: only its raw numbers can be read"
+        return None
+
+    @property
+    def settled(self) -> bool:
+        """Nothing will change without somebody's doing: it serves, or it is refused."""
+        return self.problem is None or self.problem[0] != ModelNotReadyError.code
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """versions: newest first."""
+
+    name: str
+    versions: tuple[Version, ...]
+    labels: Mapping[str, int] = field(default_factory=dict)
+
+    def version(self, number: int) -> Version | None:
+        """A version by its number, None if it is not known."""
+        return next((version for version in self.versions if version.status.version == number), None)
+
+    @property
+    def newest_admitted(self) -> Version | None:
+        """What a head-aware call without version reaches."""
+        return next((version for version in self.versions if version.admitted), None)
+
+    @property
+    def ready(self) -> bool:
+        """Something answers: a head, or raw numbers of a model that declares none."""
+        return any(version.available and version.model.refusal is None for version in self.versions)
+
+    @property
+    def settled(self) -> bool:
+        """It answers, or it will not without somebody's doing."""
+        return self.ready or (bool(self.versions) and all(version.settled for version in self.versions))
+
+    @property
+    def problem(self) -> tuple[str, str] | None:
+        """Code and reason of its newest version that does not answer; None if the newest does."""
+        if not self.versions:
+            return ModelNotReadyError.code, NO_VERSION
+        found = self.versions[0].problem
+        return None if found is None else (found[0], f"version {self.versions[0].status.version}: {found[1]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All models at one moment. backend_error: why the model server did not answer, None if it did."""
+
+    models: Mapping[str, Model] = field(default_factory=dict)
+    backend_error: str | None = "the model server has not been asked yet"
+
+    def unready(self, required: frozenset[str] = frozenset()) -> str | None:
+        """Why not everything is settled and every required model ready; None if it is."""
+        if self.backend_error is not None:
+            return self.backend_error
+        if loading := sorted(name for name, model in self.models.items() if not model.settled):
+            return f"loading: {', '.join(loading)}"
+        ready = {name for name, model in self.models.items() if model.ready}
+        if missing := sorted(required - ready):
+            return f"required and not ready: {', '.join(missing)}"
+        return None
