@@ -85,7 +85,7 @@ def test_a_model_that_the_model_server_cannot_load_says_why(gateway: GatewayProc
     answer = gateway.classify("corrupt_weights", GOOD)
     assert (answer.status_code, answer.json()["code"]) == (503, "load-failed")
     assert "retry-after" not in answer.headers
-    assert "variables" in answer.json()["detail"]
+    assert "corrupt_weights version 1 could not be loaded: " in answer.json()["detail"]
     assert gateway.http.get("/readyz").json()["models"]["corrupt_weights"]["code"] == "load-failed"
 
 
