@@ -120,6 +120,7 @@ def _provenance_of_json(told: dict[str, Any]) -> dict[str, Any]:
         "rule": told["decision"]["rule"] or "",
         "source": told["decision"]["source"],
         "cuts": list(cuts.values()) if isinstance(cuts, dict) else [] if cuts is None else [cuts],
+        "saturated": told["saturated"],
         "digest": told["card_digest"],
     }
 
@@ -170,6 +171,7 @@ def _head_of_proto(said: v1.HeadAnswer) -> dict[str, Any]:
             "rule": told.decision_rule,
             "source": told.decision_source,
             "cuts": list(told.cuts),
+            "saturated": told.saturated,
             "digest": told.card_digest,
         }
         if said.HasField("provenance")

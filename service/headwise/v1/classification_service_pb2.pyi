@@ -177,7 +177,7 @@ class HeadAnswer(_message.Message):
     def __init__(self, task: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., shape: _Optional[_Iterable[int]] = ..., indices: _Optional[_Iterable[int]] = ..., labels: _Optional[_Iterable[str]] = ..., probabilities: _Optional[_Iterable[float]] = ..., decisions: _Optional[_Iterable[bool]] = ..., values: _Optional[_Iterable[float]] = ..., margins: _Optional[_Iterable[float]] = ..., top_indices: _Optional[_Iterable[int]] = ..., top_count: _Optional[int] = ..., raw: _Optional[_Union[Tensor, _Mapping]] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ...) -> None: ...
 
 class Provenance(_message.Message):
-    __slots__ = ("activation", "calibration", "decision_rule", "decision_source", "cuts", "threshold_name", "card_digest")
+    __slots__ = ("activation", "calibration", "decision_rule", "decision_source", "cuts", "threshold_name", "card_digest", "saturated")
     ACTIVATION_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_FIELD_NUMBER: _ClassVar[int]
     DECISION_RULE_FIELD_NUMBER: _ClassVar[int]
@@ -185,6 +185,7 @@ class Provenance(_message.Message):
     CUTS_FIELD_NUMBER: _ClassVar[int]
     THRESHOLD_NAME_FIELD_NUMBER: _ClassVar[int]
     CARD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SATURATED_FIELD_NUMBER: _ClassVar[int]
     activation: str
     calibration: str
     decision_rule: str
@@ -192,4 +193,5 @@ class Provenance(_message.Message):
     cuts: _containers.RepeatedScalarFieldContainer[float]
     threshold_name: str
     card_digest: str
-    def __init__(self, activation: _Optional[str] = ..., calibration: _Optional[str] = ..., decision_rule: _Optional[str] = ..., decision_source: _Optional[str] = ..., cuts: _Optional[_Iterable[float]] = ..., threshold_name: _Optional[str] = ..., card_digest: _Optional[str] = ...) -> None: ...
+    saturated: int
+    def __init__(self, activation: _Optional[str] = ..., calibration: _Optional[str] = ..., decision_rule: _Optional[str] = ..., decision_source: _Optional[str] = ..., cuts: _Optional[_Iterable[float]] = ..., threshold_name: _Optional[str] = ..., card_digest: _Optional[str] = ..., saturated: _Optional[int] = ...) -> None: ...

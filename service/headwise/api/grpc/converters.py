@@ -166,4 +166,5 @@ def _provenance(answer: HeadAnswer, of: Classification) -> v1.Provenance:
         cuts=applied.cuts or (),
         threshold_name=applied.name or "",
         card_digest=of.model.card.digest if of.model.card else "",
+        saturated=answer.prediction.observations.saturated,
     )

@@ -98,6 +98,7 @@ def _head(answer: HeadAnswer, model: ServedModel, include: frozenset[Include]) -
                 "threshold_name": applied.name,
                 "source": applied.source,
             },
+            "saturated": answer.prediction.observations.saturated,
             "card_digest": model.card.digest if model.card else None,
         }
     return document

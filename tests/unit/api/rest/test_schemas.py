@@ -152,10 +152,11 @@ def provenance(head: Head, raw: Any, options: Options = NO_OPTIONS) -> Any:
 
 
 def test_provenance_says_what_was_applied_and_who_said_so() -> None:
-    assert provenance(BINARY, [[0.5]]) == {
+    assert provenance(BINARY, [[0.5], [1.0]]) == {
         "activation": {"value": "sigmoid", "source": "card"},
         "calibration": {"method": "identity", "source": "default"},
         "decision": {"rule": "threshold", "threshold": 0.5, "threshold_name": None, "source": "default"},
+        "saturated": 1,
         "card_digest": "d1935",
     }
 
