@@ -1,5 +1,5 @@
 # Everything a newcomer needs: `make serve` and `make test`. Needs Python 3.11 or newer and make, nothing else.
-PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do command -v $$name && break; done)
 BIN := .venv/bin
 ENVIRONMENT := .venv/.complete
 PROTOS := $(wildcard proto/headwise/*/*.proto)

@@ -8,9 +8,24 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from headwise.heads import Head, HeadCard, Prediction
+    from headwise.heads import Argmax, Head, HeadCard, PerLabel, Platt, Prediction, Temperature, Threshold
 
-__all__ = ["Head", "HeadCard", "Prediction", "__version__"]
+__all__ = [
+    "Argmax",
+    "Head",
+    "HeadCard",
+    "PerLabel",
+    "Platt",
+    "Prediction",
+    "Temperature",
+    "Threshold",
+    "__version__",
+]
+
+
+def __dir__() -> list[str]:
+    """What completion offers."""
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> object:

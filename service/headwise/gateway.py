@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from headwise.backends.base import Arrays, Backend, RawPrediction
 from headwise.errors import (
     BackendProtocolError,
     BackendRejectedError,
-    HeadConfigError,
+    BackendUnavailableError,
     HeadMismatchError,
     HeadwiseError,
     InvalidRequestError,
@@ -81,6 +82,11 @@ class HeadAnswer:
     prediction: Prediction
     raw: NDArray[Any]
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(batch, *positions): one answer each."""
+        return self.raw.shape[:1] if self.raw.ndim == 1 else self.raw.shape[:-1]
+
 
 @dataclass(frozen=True, slots=True)
 class Classification:
@@ -102,19 +108,20 @@ class Gateway:
     async def classify(
         self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, *, timeout: float
     ) -> Classification:
-        """Calibrated probabilities and labels, by the card of the version that answered.
+        """Calibrated probabilities and labels, by the card of the version that answered; timeout in seconds.
 
         Raises: every HeadwiseError that a request can meet.
         """
+        deadline = time.monotonic() + timeout
         try:
-            return await self._classify(spec, read, options, timeout)
+            return await self._classify(spec, read, options, deadline)
         except BackendRejectedError as error:
             if error.status != "NOT_FOUND":
                 raise
         # The version was unloaded between the look and the call: look again, and try once more.
         await self.repository.refresh()
         try:
-            return await self._classify(spec, read, options, timeout)
+            return await self._classify(spec, read, options, deadline)
         except BackendRejectedError as error:
             if error.status != "NOT_FOUND":
                 raise
@@ -174,19 +181,24 @@ class Gateway:
 
     def _check_may_answer_raw(self, name: str, version: int) -> None:
         answered = self.repository.served(name, version)
-        if answered is not None and answered.refusal is not None and not self._raw_when_refused:
-            raise HeadConfigError(f"{answered} is refused: {answered.refusal}")
+        if answered is not None and not self._raw_when_refused:
+            answered.check_not_refused()
 
     async def _classify(
-        self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, timeout: float
+        self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, deadline: float
     ) -> Classification:
-        asked = await self.resolve(spec, timeout=timeout)
+        asked = await self.resolve(spec, timeout=_left(deadline))
         signature, heads = asked.signature(spec.signature_name), asked.heads(spec.signature_name)
         by_head = options.by_head(heads)
         inputs = read(signature)
         batch = check_inputs(inputs, signature)
         target = ModelSpec(spec.name, asked.version, signature_name=spec.signature_name)
-        raw = await self._backend.predict(target, inputs, timeout=timeout, outputs=tuple(heads))
+        try:
+            raw = await self._backend.predict(target, inputs, timeout=_left(deadline), outputs=tuple(heads))
+        except BackendRejectedError as error:
+            if error.status == "RESOURCE_EXHAUSTED":
+                raise BackendUnavailableError(f"the model server is busy: {error.detail}") from error
+            raise
         if raw.version != asked.version:
             raise BackendProtocolError(f"version {asked.version} was asked, version {raw.version} answered")
         return Classification(
@@ -254,6 +266,11 @@ class Gateway:
                 head=name,
                 by=prediction.observations.row_sum_error,
             )
+
+
+def _left(deadline: float) -> float:
+    """Seconds until a deadline of the monotonic clock; a call that is late still needs a positive one to fail."""
+    return max(deadline - time.monotonic(), 0.001)
 
 
 def _nothing_admitted(model: Model, signature_name: str) -> HeadwiseError:

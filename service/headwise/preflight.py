@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headwise.backends.base import Arrays
 from headwise.errors import InvalidTensorError
 from headwise.savedmodel.signature import NUMPY_DTYPES, Signature, TensorSpec
-
-Arrays = Mapping[str, NDArray[Any]]
 
 
 def check_inputs(arrays: Arrays, signature: Signature) -> int:

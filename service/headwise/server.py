@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 _BACKLOG = 2048
 _EAGER = 0.2
-"""Seconds between looks until the model server has answered once."""
+"""Seconds between looks while the model server does not answer."""
 
 
 class _HttpServer(uvicorn.Server):
@@ -63,7 +63,8 @@ async def _serve(settings: Settings) -> None:
             timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
         )
     )
-    background = [asyncio.create_task(_watch(application, _name(listener)))]
+    watch = asyncio.create_task(_watch(application, _name(listener)))
+    background = [watch]
     if application.model_server is not None:
         background.append(asyncio.create_task(application.model_server.run()))
     serving = asyncio.create_task(http.serve(sockets=[listener]))
@@ -75,31 +76,40 @@ async def _serve(settings: Settings) -> None:
             task.result()
     finally:
         _say("stopping: requests in flight finish first")
+        watch.cancel()
         application.rest.operations.draining = True
+        await application.grpc.set_ready(False)
         http.should_exit = True
         await asyncio.gather(serving, application.grpc.stop(settings.drain_timeout), return_exceptions=True)
         for task in (waiting, *background):
             task.cancel()
         await asyncio.gather(waiting, *background, return_exceptions=True)
         await application.backend.close()
+        _say("stopped")
 
 
 async def _watch(application: Application, http: str) -> None:
-    """Keep the snapshot and gRPC's health answer fresh, quickly until the model server first answers."""
+    """Keep the snapshot and gRPC's health answer fresh; look often while the model server does not answer."""
     settings = application.settings
-    announced = False
+    announced, told = False, None
     while True:
         try:
             snapshot = await application.repository.refresh()
         except ConfigurationError as error:  # until the models have been listed once
             _log.warning("models not listed", reason=str(error))
+        except Exception:  # noqa: BLE001  # the last snapshot serves on; nothing found on disk may end the gateway
+            _log.exception("models not looked at")
         else:
+            if snapshot.backend_error != told and (announced or application.model_server is None):
+                _log.warning("model server", reachable=snapshot.backend_error is None, reason=snapshot.backend_error)
+                told = snapshot.backend_error
             unready = snapshot.unready(settings.required_models)
             await application.grpc.set_ready(unready is None)
             if unready is None and not announced:
                 announced = True
                 _announce(application, http)
-        await asyncio.sleep(settings.poll_interval if announced else min(settings.poll_interval, _EAGER))
+        waiting = application.repository.snapshot.backend_error is not None
+        await asyncio.sleep(min(settings.poll_interval, _EAGER) if waiting else settings.poll_interval)
 
 
 def _listen(host: str, port: int) -> socket.socket:

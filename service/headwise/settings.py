@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from pydantic_settings import (
 from headwise.errors import InvalidSettingsError
 
 EMBEDDED = "embedded"
+_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/,]*):(?P<port>\d{1,5})", re.ASCII)
 _TARGETS = ("dns:", "unix:")
 _MEBIBYTE = 1024 * 1024
 
@@ -77,7 +79,7 @@ class Settings(BaseSettings):
         Raises: InvalidSettingsError naming the setting and the reason.
         """
 
-        class WithFile(cls, toml_file=config):  # type: ignore[misc, valid-type, call-arg]
+        class WithFile(cls, toml_file=config):  # type: ignore[misc, valid-type, call-arg]  # a class made at run time
             pass
 
         if config is not None and not config.is_file():
@@ -100,7 +102,7 @@ def address(text: str, name: str) -> tuple[str, int]:
 
     Raises: InvalidSettingsError.
     """
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise InvalidSettingsError(f"setting {name}: {text!r} is no HOST:PORT")
-    return host.strip("[]") or "127.0.0.1", int(port)
+    found = _ADDRESS.fullmatch(text)
+    if found is None or int(found["port"]) > 65535:
+        raise InvalidSettingsError(f"setting {name}: {text!r} is no HOST:PORT, without scheme or path")
+    return found["host"].strip("[]") or "127.0.0.1", int(found["port"])

@@ -40,11 +40,6 @@ model_config_list {{
 OpenBackend = Callable[[], AbstractAsyncContextManager[Backend]]
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def signatures(name: str) -> dict[str, saved_model_pb2.SignatureDef]:
     saved = saved_model_pb2.SavedModel.FromString((MODELS / name / "saved_model.pb").read_bytes())
     return dict(saved.meta_graphs[0].signature_def)

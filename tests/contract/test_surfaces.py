@@ -93,11 +93,6 @@ ERRORS: dict[str, tuple[Case, str]] = {
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def models(tmp_path: Path) -> Models:
     models = Models(tmp_path)
     for name, (head, units) in HEADS.items():

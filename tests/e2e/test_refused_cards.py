@@ -66,7 +66,7 @@ def test_the_reason_stands_everywhere(gateway: GatewayProcess, name: str) -> Non
     for text in (answer.json()["detail"], ready["reason"], listed["versions"][0]["reason"]):
         assert reason in text
         assert "head.json" in text
-    (line,) = (line for line in gateway.log.splitlines() if "card refused" in line and f"model={name} " in line)
+    (line,) = (line for line in gateway.log.splitlines() if "version refused" in line and f"model={name} " in line)
     assert reason in line
 
 

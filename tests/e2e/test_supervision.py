@@ -25,11 +25,11 @@ def models(tmp_path: Path) -> Path:
 
 
 def alive(pid: int) -> bool:
+    """Running, and no zombie that nobody has reaped."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return True
 
 
 def test_a_model_server_that_dies_is_restarted_and_readyz_says_so(models: Path) -> None:
@@ -142,8 +142,9 @@ def test_wrong_settings_are_named(models: Path, arguments: list[str], part: str)
 
 def test_settings_come_from_file_environment_and_flags_in_that_order(models: Path, tmp_path: Path) -> None:
     config = tmp_path / "headwise.toml"
-    config.write_text(f'models = "/nowhere"\nlog_format = "json"\nrequest_timeout = 7.0\n# {models}\n')
-    with GatewayProcess("--config", str(config), "--models", str(models)) as gateway:
+    config.write_text('models = "/from/file"\nlog_format = "console"\n')
+    environment = {"HEADWISE_MODELS": "/from/environment", "HEADWISE_LOG_FORMAT": "json"}
+    with GatewayProcess("--config", str(config), "--models", str(models), environment=environment) as gateway:
         gateway.wait_ready()
         httpx.get(f"{gateway.url}/v1/models")
         gateway.wait_for(lambda: '"path": "/v1/models"' in gateway.log)

@@ -32,15 +32,20 @@ class GatewayProcess:
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "HEADWISE_POLL_INTERVAL": "0.2", **(environment or {})},
+            env={
+                **{name: value for name, value in os.environ.items() if not name.startswith("HEADWISE_")},
+                "HEADWISE_POLL_INTERVAL": "0.2",
+                **(environment or {}),
+            },
         )
         threading.Thread(target=self._read, daemon=True).start()
 
     def __enter__(self) -> GatewayProcess:
-        if not self._started.wait(30):
-            raise AssertionError(f"the gateway did not start:\n{self.log}")
+        self._started.wait(30)
         found = _STARTED.search(self.log)
-        assert found is not None, self.log
+        if found is None:
+            self.process.kill()
+            raise AssertionError(f"the gateway did not start:\n{self.log}")
         self.url, self.grpc = f"http://{found[1]}", f"127.0.0.1:{found[2]}"
         self.http = httpx.Client(base_url=self.url, timeout=30)
         return self

@@ -41,11 +41,6 @@ SOFTMAX_UNIT = {"output_0": {**BINARY, "activation": "softmax"}}
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def models(tmp_path: Path) -> Models:
     return Models(tmp_path)
 
@@ -151,6 +146,13 @@ async def test_other_failures_are_not_tried_again(models: Models, failure: Headw
     with pytest.raises(type(failure)):
         await classify(await models.gateway(backend))
     assert len(backend.asked) == 1
+
+
+async def test_a_busy_model_server_is_unavailable_for_now(models: Models) -> None:
+    models.add("m", labelled("one"))
+    backend = Scripted(models, BackendRejectedError("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted"))
+    with pytest.raises(BackendUnavailableError, match="busy: Server Threadpool Exhausted"):
+        await classify(await models.gateway(backend))
 
 
 async def test_an_answer_of_another_version_is_refused(models: Models) -> None:

@@ -1,5 +1,6 @@
 """Flags over environment over file over defaults; what cannot be is refused by name."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from headwise.settings import Settings, address
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("HEADWISE_HTTP", raising=False)
+    for name in [name for name in os.environ if name.startswith("HEADWISE_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -75,11 +77,17 @@ def test_a_file_that_is_not_there_is_told(file: Path) -> None:
         Settings.load(file)
 
 
-@pytest.mark.parametrize(
-    "backend", ["embedded", "tfs:8500", "a:8500,b:8500", "dns:///tfs:8500", "unix:/run/tfs.sock", "[::1]:8500"]
-)
+@pytest.mark.parametrize("backend", ["embedded", "tfs:8500", "dns:///tfs:8500", "unix:/run/tfs.sock", "[::1]:8500"])
 def test_every_way_to_name_a_backend_is_taken(backend: str) -> None:
     assert Settings.load(backend=backend).backend == backend
+
+
+@pytest.mark.parametrize(
+    "backend", ["http://tfs:8500", "tfs:8500/v1", "a:8500,b:8500", "foo bar:1", "tfs", "tfs:99999"]
+)
+def test_a_backend_that_can_never_answer_is_refused(backend: str) -> None:
+    with pytest.raises(InvalidSettingsError, match="is no HOST:PORT"):
+        Settings.load(backend=backend)
 
 
 @pytest.mark.parametrize(

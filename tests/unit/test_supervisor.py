@@ -18,11 +18,6 @@ NOTE = "import os, pathlib, sys; pathlib.Path(sys.argv[1]).open('a').write(f'{os
 WAIT = "import signal; signal.pause()"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
 
 

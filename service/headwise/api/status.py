@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from grpc import StatusCode
 
 from headwise import errors
+from headwise.errors import HeadwiseError
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,17 @@ HTTP_OF_GRPC: Mapping[str, int] = {
 
 RETRY_AFTER_SECONDS = 1
 
+INTERNAL_TEXT = "an internal error; the log has the details under this request id"
+
 
 def status_of(error: BaseException) -> Status:
     """The status of an error: its own, else that of the nearest class above it."""
     return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), INTERNAL)
+
+
+def shown(error: BaseException) -> tuple[Status, str, str]:
+    """Status, code and text for the caller; an error that nobody expected keeps its details to itself."""
+    status = status_of(error)
+    if isinstance(error, HeadwiseError) and status is not INTERNAL:
+        return status, error.code, str(error)
+    return status, HeadwiseError.code, INTERNAL_TEXT

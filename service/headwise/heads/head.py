@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from headwise.errors import InvalidCardError, InvalidRequestError, OutputShapeError, UnsupportedHeadError
 from headwise.heads import contract, decisions
-from headwise.heads.calibrators import AnyCalibrator
-from headwise.heads.decisions import RULES, Applied, Decision, Options, PerLabel
+from headwise.heads.calibrators import CALIBRATORS, AnyCalibrator
+from headwise.heads.decisions import RULES, Applied, Argmax, Decision, Options, PerLabel, Threshold
 from headwise.heads.links import Float64, FloatDtype
 from headwise.heads.prediction import Prediction
 from headwise.heads.scores import Scores, Space
@@ -59,7 +59,9 @@ class Head:
     decision: Decision | None = None
 
     def __post_init__(self) -> None:
+        _check_types(self)
         object.__setattr__(self, "labels", tuple(self.labels))
+        object.__setattr__(self, "range", None if self.range is None else tuple(self.range))
         _require_known("task", self.task, get_args(Task))
         _require_known("activation", self.activation, get_args(Activation))
         if (self.task, self.encoding) not in _LAYOUTS:
@@ -218,6 +220,20 @@ class Head:
             raise InvalidCardError("a tanh margin without calibrator is decided at 0: leave the decision out")
         if isinstance(self.decision, PerLabel) and set(self.decision.thresholds) != set(self.labels):
             raise InvalidCardError("per_label thresholds must name each label once, and no other")
+
+
+def _check_types(head: Head) -> None:
+    """What a type checker would say; a notebook has none."""
+    texts: object = head.labels
+    if isinstance(texts, str):
+        raise InvalidCardError(f"labels is the text {texts!r}: it must be a list of texts")
+    for name, value, kinds in (
+        ("calibration", head.calibration, tuple(CALIBRATORS.values())),
+        ("decision", head.decision, (Threshold, PerLabel, Argmax)),
+    ):
+        if value is not None and not isinstance(value, kinds):
+            listed = ", ".join(kind.__name__ for kind in kinds)
+            raise InvalidCardError(f"{name} is {value!r}: it must be one of headwise's {listed}")
 
 
 def _require_known(name: str, value: object, known: tuple[str, ...]) -> None:

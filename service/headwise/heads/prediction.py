@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from headwise.heads.contract import Observations
 from headwise.heads.decisions import Applied
 from headwise.heads.links import Float64
 from headwise.heads.spec import Task
+
+Labels: TypeAlias = "tuple[str | Labels, ...]"
+"""The labels that are on; nested as the output is where it has positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,14 @@ class Prediction:
     top: NDArray[np.int64] | None = None
 
     @property
-    def labels(self) -> NDArray[np.str_] | tuple[tuple[str, ...], ...] | None:
+    def labels(self) -> NDArray[np.str_] | Labels | None:
         """The answered labels (batch, *positions) of str; multilabel: for each row those that are on."""
         if self.decisions is not None:
-            rows = self.decisions.reshape(-1, len(self.classes))
-            return tuple(tuple(self.classes[i] for i in np.flatnonzero(row)) for row in rows)
+            return _on(self.decisions, self.classes)
         return None if self.indices is None else np.asarray(self.classes)[self.indices]
+
+
+def _on(decisions: NDArray[np.bool_], classes: tuple[str, ...]) -> Labels:
+    if decisions.ndim == 1:
+        return tuple(classes[i] for i in np.flatnonzero(decisions))
+    return tuple(_on(part, classes) for part in decisions)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Protocol
@@ -35,15 +37,23 @@ class StatusSource(Protocol):
 
 
 class ModelRepository:
-    """Keeps the newest snapshot. Reading is synchronous; `refresh` looks at the disk and asks the model server."""
+    """Keeps the newest snapshot. Reading is synchronous; `refresh` looks at the disk and asks the model server.
 
-    def __init__(self, source: ModelSource, statuses: StatusSource, *, timeout: float = 2.0) -> None:
+    timeout: seconds for one question. patience: seconds after which a version that the model server does not
+    name is not one that it will load next.
+    """
+
+    def __init__(
+        self, source: ModelSource, statuses: StatusSource, *, timeout: float = 2.0, patience: float = 10.0
+    ) -> None:
         self._source = source
         self._statuses = statuses
         self._timeout = timeout
+        self._patience = patience
         self._loaded: dict[Path, tuple[tuple[tuple[int, int], ...], ServedModel]] = {}
         self._locations: Mapping[str, ModelLocation] | None = None
         self._unlisted = ""
+        self._missed: dict[tuple[str, int], float] = {}
         self._lock = asyncio.Lock()
         self._looked = 0.0
         self.snapshot = Snapshot()
@@ -81,10 +91,9 @@ class ModelRepository:
             error = None
             statuses: dict[str, tuple[VersionStatus, ...]] = {}
             try:
-                for name in locations:
-                    statuses[name] = await self._ask(name)
-                if not locations:
-                    await self._ask("any")  # whether the model server is there matters without models too
+                # Whether the model server is there matters without models too.
+                names = tuple(locations) or ("any",)
+                statuses = dict(zip(names, await asyncio.gather(*map(self._ask, names)), strict=True))
             except BackendError as problem:
                 error = str(problem)
             models = {
@@ -116,14 +125,19 @@ class ModelRepository:
         except BackendRejectedError as error:
             if error.status == "NOT_FOUND":
                 return ()
-            raise
+            # One call that it refuses (TensorFlow Serving does when it is busy) says nothing of the model.
+            _log.warning("model status refused", model=name, status=error.status, reason=error.detail)
+            return self._last_statuses(name)
         return tuple(
             VersionStatus(version.version, VersionState(version.state), version.status.error_message)
             for version in answer.model_version_status
         )
 
     def _read(self, locations: Mapping[str, ModelLocation]) -> dict[str, dict[int, ServedModel]]:
-        folders = {name: location.versions() for name, location in locations.items()}
+        folders = {
+            name: {version: folder for version, folder in location.versions().items() if _is_written(folder)}
+            for name, location in locations.items()
+        }
         read = {
             name: {version: self._load(name, version, folder) for version, folder in versions.items()}
             for name, versions in folders.items()
@@ -140,10 +154,10 @@ class ModelRepository:
             return known[1]
         model = load(name, version, folder)
         if model.refusal is not None:
-            kept = known is not None and known[1].refusal is None
-            _log.warning("card refused", model=name, version=version, reason=str(model.refusal), last_good_kept=kept)
+            kept = known is not None and known[1].card is not None
+            _log.warning("version refused", model=name, version=version, reason=str(model.refusal), last_good_kept=kept)
             if known is not None and kept:
-                model = known[1]
+                model = replace(known[1], waiting=model.refusal)
         self._loaded[folder] = (stamp, model)
         return model
 
@@ -158,11 +172,24 @@ class ModelRepository:
         reported = {status.version: status for status in statuses}
         newest = max(reported, default=-1)
         reported |= {v: VersionStatus(v, VersionState.UNKNOWN) for v in on_disk if v > newest}
+        unknown = [number for number, status in reported.items() if status.state is VersionState.UNKNOWN]
+        self._missed = {key: since for key, since in self._missed.items() if key[0] != name or key[1] in unknown} | {
+            (name, number): self._missed.get((name, number), time.monotonic()) for number in unknown
+        }
         return tuple(
-            Version(status, on_disk.get(number) or self.served(name, number) or ServedModel(name, number, {}))
+            Version(
+                status,
+                on_disk.get(number) or self.served(name, number) or ServedModel(name, number, {}),
+                unserved=time.monotonic() - self._missed.get((name, number), math.inf) > self._patience,
+            )
             for number, status in sorted(reported.items(), reverse=True)
             if status.state is not VersionState.END or (status.error and number in on_disk)
         )
+
+
+def _is_written(folder: Path) -> bool:
+    """Whether a version has its graph yet: not every exporter publishes by a rename."""
+    return (folder / "saved_model.pb").exists()
 
 
 def _stamp(file: Path) -> tuple[int, int]:

@@ -7,6 +7,8 @@ from enum import IntEnum
 
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
+MAX_VERSION = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
@@ -32,6 +34,11 @@ class VersionState(IntEnum):
     AVAILABLE = 30
     UNLOADING = 40
     END = 50
+
+    @classmethod
+    def _missing_(cls, value: object) -> VersionState:  # noqa: ARG003  # enum calls it so
+        """A state that a newer model server may have."""
+        return cls.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

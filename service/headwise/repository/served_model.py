@@ -21,29 +21,46 @@ from headwise.savedmodel import Signature
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """card: None where there is none, or where it is refused. refusal: why neither card nor model can be used."""
+    """A version's signatures and card.
+
+    card: None where there is none, or where it is refused. refusal: why neither card nor model can be used.
+    waiting: why what stands on disk now is refused, while this last good card answers on.
+    """
 
     name: str
     version: int
     signatures: Mapping[str, Signature]
     card: CardFile | None = None
     refusal: HeadwiseError | None = None
+    waiting: HeadwiseError | None = None
 
     def __str__(self) -> str:
         return f"model {self.name} version {self.version}"
+
+    def check_not_refused(self) -> None:
+        """Raises: HeadConfigError if card or model is refused."""
+        if self.refusal is not None:
+            raise HeadConfigError(f"{self} is refused: {self.refusal}")
+
+    def valid_card(self) -> CardFile:
+        """The card.
+
+        Raises: HeadConfigError if it is refused; HeadNotFoundError if there is none.
+        """
+        self.check_not_refused()
+        if self.card is None:
+            raise HeadNotFoundError(
+                f"{self} has no head card: write {CARD_PATH}, or read its raw numbers with :predict"
+            )
+        return self.card
 
     def signature(self, signature_name: str) -> Signature:
         """A signature that has heads.
 
         Raises: HeadConfigError if the card is refused; HeadNotFoundError if the card says nothing of it.
         """
-        if self.refusal is not None:
-            raise HeadConfigError(f"{self} is refused: {self.refusal}")
-        if self.card is None:
-            raise HeadNotFoundError(
-                f"{self} has no head card: write {CARD_PATH}, or read its raw numbers with :predict"
-            )
-        described = [name for name, signature in self.card.card.signatures.items() if signature.heads]
+        card = self.valid_card().card
+        described = [name for name, signature in card.signatures.items() if signature.heads]
         if signature_name not in described:
             raise HeadNotFoundError(
                 f"the card of {self} describes no head of signature {signature_name!r}; "
@@ -54,7 +71,7 @@ class ServedModel:
     def heads(self, signature_name: str) -> Mapping[str, Head]:
         """The heads of a signature by output name; raises as `signature` does."""
         self.signature(signature_name)
-        return {} if self.card is None else self.card.card.signatures[signature_name].heads
+        return self.valid_card().card.signatures[signature_name].heads
 
 
 def load(name: str, version: int, folder: Path) -> ServedModel:

@@ -15,10 +15,14 @@ NO_VERSION = "the model server knows no version of it"
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version on disk or in the model server; without a folder on disk its `model` is bare."""
+    """A version on disk or in the model server; without a folder on disk its `model` is bare.
+
+    unserved: on disk, but the model server has not named it for a while: its configuration leaves it out.
+    """
 
     status: VersionStatus
     model: ServedModel
+    unserved: bool = False
 
     @property
     def available(self) -> bool:
@@ -38,15 +42,22 @@ class Version:
     @property
     def coming(self) -> bool:
         """Will answer once the model server has loaded it."""
-        return self.status.state < VersionState.AVAILABLE and self.model.card is not None
+        return not self.unserved and self.status.state < VersionState.AVAILABLE and self.model.card is not None
 
     @property
-    def problem(self) -> tuple[str, str] | None:
+    def problem(self) -> tuple[str, str] | None:  # noqa: PLR0911  # one line a reason, the first that holds
         """Code and reason why head-aware calls do not reach it; None if they do."""
         if self.model.refusal is not None:
             return HeadConfigError.code, str(self.model.refusal)
+        if self.model.waiting is not None:
+            return (
+                HeadConfigError.code,
+                f"the last good card answers on, the one on disk is refused: {self.model.waiting}",
+            )
         if self.status.error:
             return ModelLoadError.code, self.status.error
+        if self.unserved:
+            return ModelNotReadyError.code, "the model server's configuration does not serve it"
         if not self.available:
             return ModelNotReadyError.code, f"the model server has not loaded it ({self.status.state.name})"
         if self.model.card is None:
@@ -56,7 +67,7 @@ class Version:
     @property
     def settled(self) -> bool:
         """Nothing will change without somebody's doing: it serves, or it is refused."""
-        return self.problem is None or self.problem[0] != ModelNotReadyError.code
+        return self.unserved or self.problem is None or self.problem[0] != ModelNotReadyError.code
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from typing import Protocol
 from google.protobuf import text_format
 
 from headwise.errors import ConfigurationError
+from headwise.repository.model_spec import MAX_VERSION
 from headwise.tfserving import model_server_config_pb2
 
 _VERSION = re.compile(r"\d+", re.ASCII)
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_MAX_VERSION = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class ModelLocation:
         """The version folders by number; none where the folder is missing."""
         try:
             children = [child for child in self.base_path.iterdir() if child.is_dir()]
-        except OSError:
+        except (OSError, ValueError):  # ValueError: no path can be written so
             return {}
         numbered = {int(child.name): child for child in sorted(children) if _VERSION.fullmatch(child.name)}
-        return {number: numbered[number] for number in sorted(numbered) if number <= _MAX_VERSION}
+        return {number: numbered[number] for number in sorted(numbered) if number <= MAX_VERSION}
 
 
 class ModelSource(Protocol):

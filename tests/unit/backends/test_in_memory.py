@@ -15,11 +15,6 @@ pytestmark = pytest.mark.anyio
 SIGNATURE = signature_def({"x": ("float32", (None,))}, {"sum": ("float32", (None,)), "double": ("float32", (None,))})
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def scaled(by: int) -> InMemoryModel:
     return InMemoryModel(
         {"serving_default": SIGNATURE}, lambda inputs: {"sum": inputs["x"] * by, "double": inputs["x"] * 2 * by}

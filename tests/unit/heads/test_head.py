@@ -123,3 +123,23 @@ def test_a_prediction_of_a_sequence_has_labels_where_it_has_indices() -> None:
 
     assert isinstance(prediction.labels, np.ndarray)
     assert prediction.labels.tolist() == [["c", "a"]]
+
+
+def test_multilabel_labels_are_nested_as_the_output_is() -> None:
+    head = Head("multilabel", "sigmoid", ("x", "y"))
+    said = head.predict([[[0.9, 0.1], [0.1, 0.1]], [[0.9, 0.9], [0.1, 0.9]]]).labels
+    assert said == ((("x",), ()), (("x", "y"), ("y",)))
+    assert head.predict([[0.9, 0.1]]).labels == (("x",),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "part"),
+    [
+        ({"labels": "no"}, "labels is the text 'no'"),
+        ({"decision": {"rule": "threshold"}}, "one of headwise's Threshold, PerLabel, Argmax"),
+        ({"calibration": {"method": "temperature"}}, "one of headwise's Temperature, Platt"),
+    ],
+)
+def test_a_head_of_the_wrong_types_is_refused(fields: dict[str, Any], part: str) -> None:
+    with pytest.raises(InvalidCardError, match=part):
+        Head(**{"task": "binary", "activation": "linear", "labels": ("no", "yes"), **fields})

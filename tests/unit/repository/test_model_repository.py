@@ -37,11 +37,6 @@ AVAILABLE, LOADING, UNLOADING, END, UNKNOWN = (
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def models(tmp_path: Path) -> Models:
     return Models(tmp_path)
 
@@ -210,17 +205,63 @@ async def test_a_card_that_goes_bad_is_told_and_the_last_good_one_stays(
 ) -> None:
     folder = models.add("m", HEADS)
     statuses.says("m", v1=AVAILABLE)
-    good = (await found(repository)).versions[0].model
+    good = (await found(repository)).versions[0].model.card
     write_card(folder, REFUSED)
     with capture_logs() as log:
         for _ in range(3):
-            assert (await found(repository)).versions[0].model is good
+            model = await found(repository)
+            assert model.versions[0].model.card is good
+    assert model.problem is not None
+    assert (admitted(model), model.problem[0]) == (1, "head-config")
+    assert "the last good card answers on" in model.problem[1]
     (entry,) = log
-    assert (entry["event"], entry["last_good_kept"]) == ("card refused", True)
+    assert (entry["event"], entry["last_good_kept"]) == ("version refused", True)
     write_card(folder, {"output_0": {**BINARY, "labels": ["new", "labels"]}})
     card = (await found(repository)).versions[0].model.card
     assert card is not None
     assert card.card.signatures["serving_default"].heads["output_0"].labels == ("new", "labels")
+
+
+async def test_a_wrong_card_given_to_a_model_without_one_is_refused(
+    models: Models, statuses: Statuses, repository: ModelRepository
+) -> None:
+    folder = models.add("m", None)
+    statuses.says("m", v1=AVAILABLE)
+    assert (await found(repository)).ready
+    write_card(folder, REFUSED)
+    model = await found(repository)
+    assert (model.ready, model.problem and model.problem[0]) == (False, "head-config")
+
+
+async def test_a_question_that_a_busy_model_server_refuses_changes_nothing(
+    models: Models, statuses: Statuses, repository: ModelRepository
+) -> None:
+    models.add("m", HEADS)
+    statuses.says("m", v1=AVAILABLE)
+    await repository.refresh()
+    statuses.failure = BackendRejectedError("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted")
+    assert admitted(await found(repository)) == 1
+    assert repository.snapshot.unready() is None
+
+
+async def test_a_version_that_the_model_server_never_names_is_settled_in_the_end(
+    models: Models, statuses: Statuses
+) -> None:
+    models.add("m", REFUSED, version=1)
+    models.add("m", HEADS, version=2)
+    statuses.says("m", v1=AVAILABLE)
+    waiting = ModelRepository(ModelsFolder(models.folder), statuses, patience=60)
+    assert not (await found(waiting)).settled
+    done = ModelRepository(ModelsFolder(models.folder), statuses, patience=-1)
+    model = await found(done)
+    assert model.settled
+    assert model.problem == ("model-not-ready", "version 2: the model server's configuration does not serve it")
+
+
+async def test_a_state_that_nobody_knows_is_unknown(
+    models: Models, statuses: Statuses, repository: ModelRepository
+) -> None:
+    assert VersionState(77) is UNKNOWN
 
 
 async def test_a_refused_card_that_is_put_right_is_admitted(

@@ -10,8 +10,7 @@ import structlog
 
 from headwise.api.grpc import converters
 from headwise.api.request_id import HEADER, request_id
-from headwise.api.status import INTERNAL, status_of
-from headwise.errors import HeadwiseError
+from headwise.api.status import INTERNAL, shown, status_of
 from headwise.gateway import Gateway
 from headwise.telemetry.metrics import OTHER, Metrics
 from headwise.v1 import classification_service_pb2 as v1
@@ -82,11 +81,8 @@ class ClassificationServicer:
 
 async def _abort(context: grpc.aio.ServicerContext, error: Exception, identity: str) -> NoReturn:
     """End the call with the error's status and its code; only the log learns of an internal one."""
-    status = status_of(error)
-    code = error.code if isinstance(error, HeadwiseError) else HeadwiseError.code
-    details = str(error)
+    status, code, details = shown(error)
     if status is INTERNAL:
         _log.exception("internal error", request_id=identity)
-        details = "an internal error; the log has the details under this request id"
     await context.abort(status.grpc, details, ((ERROR_CODE_KEY, code), (HEADER, identity)))
     raise AssertionError("abort raises")

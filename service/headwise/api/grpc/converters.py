@@ -125,7 +125,7 @@ def classification(answer: Classification, request_id: str, include: frozenset[i
 
 def _head(answer: HeadAnswer, of: Classification, include: frozenset[int]) -> v1.HeadAnswer:
     prediction, head = answer.prediction, answer.head
-    shape = answer.raw.shape[:1] if answer.raw.ndim == 1 else answer.raw.shape[:-1]
+    shape = answer.shape
     proto = v1.HeadAnswer(task=head.task, classes=head.labels, shape=shape)
     for field, values in (
         (proto.indices, prediction.indices),

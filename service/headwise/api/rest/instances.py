@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headwise.backends.base import Arrays
 from headwise.errors import InvalidRequestError, InvalidTensorError, UnsupportedError
-from headwise.preflight import Arrays, check_names
+from headwise.preflight import check_names
 from headwise.savedmodel import Signature, TensorSpec
 from headwise.savedmodel.signature import NUMPY_DTYPES
 
@@ -90,6 +91,10 @@ def _array(value: Any, place: str, spec: TensorSpec) -> NDArray[Any]:
     # numpy would read true as 1, "1" as 1, null as NaN and 1.5 as a whole number: the types are looked at, too.
     if array is None or array.shape != shape or not _leaf_types(value, shape) <= _ACCEPTED[dtype.kind]:
         raise InvalidTensorError(next(_complaints(value, place, dtype, shape)))
+    if dtype.kind == "f" and not np.isfinite(array).all():
+        # Strict JSON has no infinity: the number was finite, and the model's own type cannot hold it.
+        at = "".join(f"[{n}]" for n in np.argwhere(~np.isfinite(array))[0].tolist())
+        raise InvalidTensorError(f"{place}{at} is too large for {spec.dtype}")
     return array
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from headwise.errors import HeadConfigError, HeadNotFoundError
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.snapshot import Model, Version
+from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 from headwise.telemetry.metrics import CONTENT_TYPE, Metrics
 
 
@@ -61,12 +61,9 @@ class Operations:
         Raises: as Gateway.resolve; HeadConfigError, HeadNotFoundError where there is no valid card.
         """
         model = await self._gateway.resolve(spec, timeout=self._timeout)
-        if model.refusal is not None:
-            raise HeadConfigError(f"{model} is refused: {model.refusal}")
-        if model.card is None:
-            raise HeadNotFoundError(f"{model} has no head card")
-        headers = {"ETag": f'"{model.card.digest}"', "X-Model-Version": str(model.version)}
-        return Response(model.card.document, headers=headers, media_type="application/json")
+        card = model.valid_card()
+        headers = {"ETag": f'"{card.digest}"', "X-Model-Version": str(model.version)}
+        return Response(card.document, headers=headers, media_type="application/json")
 
 
 def _json(document: object, status: int = 200) -> Response:
@@ -87,7 +84,7 @@ def _version(version: Version) -> dict[str, Any]:
     code, reason = version.problem or (None, None)
     card = version.model.card
     heads = {
-        (output if signature == "serving_default" else f"{signature}.{output}"): {
+        (output if signature == DEFAULT_SIGNATURE else f"{signature}.{output}"): {
             "task": head.task,
             "activation": head.activation,
             "labels": head.labels,

@@ -6,23 +6,19 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from headwise.api.status import INTERNAL, RETRY_AFTER_SECONDS, status_of
-from headwise.errors import HeadwiseError
+from headwise.api.status import RETRY_AFTER_SECONDS, shown
 
 MEDIA_TYPE = "application/problem+json"
-INTERNAL_TEXT = "an internal error; the log has the details under this request id"
 
 
 def problem(request: Request, error: BaseException) -> Response:
     """The answer to an error; an error that is not a HeadwiseError keeps its details to itself."""
-    known = isinstance(error, HeadwiseError)
-    status = status_of(error)
-    code = error.code if isinstance(error, HeadwiseError) else HeadwiseError.code
+    status, code, detail = shown(error)
     document = {
         "type": f"urn:headwise:{code}",
         "title": code.replace("-", " "),
         "status": status.http,
-        "detail": str(error) if known and status is not INTERNAL else INTERNAL_TEXT,
+        "detail": detail,
         "instance": request.url.path,
         "code": code,
         "request_id": request.scope.get("headwise.request_id", ""),

@@ -14,6 +14,7 @@ from headwise.errors import InvalidRequestError, NonFiniteOutputError
 from headwise.gateway import Classification, HeadAnswer, RequestOptions
 from headwise.heads import Prediction
 from headwise.repository.served_model import ServedModel
+from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
 Include = Literal["probabilities", "raw", "provenance"]
 
@@ -39,7 +40,7 @@ class ClassifyBody(BaseModel):
 
     instances: list[Any] | None = Field(None, description="Rows: values, or objects keyed by input name.")
     inputs: Any = Field(None, description="Columns: one array, or an object of arrays keyed by input name.")
-    signature_name: str = Field("serving_default", description="The SavedModel's signature.")
+    signature_name: str = Field(DEFAULT_SIGNATURE, description="The SavedModel's signature.")
     options: ClassifyOptions = Field(default_factory=ClassifyOptions)
 
 
@@ -56,9 +57,10 @@ def read_options(document: Mapping[str, Any]) -> tuple[str, RequestOptions, froz
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"] if part not in ("float", "str", "dict[str,union[float,str]]"))
-        raise InvalidRequestError(f"{key}: {first['msg']}") from error
+        unknown = first["type"] == "extra_forbidden"
+        raise InvalidRequestError(f"{key}: {'there is no such key' if unknown else first['msg']}") from error
     options = RequestOptions(body.options.threshold, body.options.top_k)
-    return body.signature_name or "serving_default", options, frozenset(body.options.include)
+    return body.signature_name or DEFAULT_SIGNATURE, options, frozenset(body.options.include)
 
 
 def classification(answer: Classification, request_id: str, include: frozenset[Include]) -> bytes:
@@ -107,7 +109,7 @@ def _head(answer: HeadAnswer, model: ServedModel, include: frozenset[Include]) -
 def _nested(answer: HeadAnswer, include: frozenset[Include]) -> list[Any]:
     """One answer a row; for outputs with positions nested as the output is."""
     rows = _ROWS[answer.prediction.task](answer.prediction)
-    shape = answer.raw.shape[:1] if answer.raw.ndim == 1 else answer.raw.shape[:-1]
+    shape = answer.shape
     if "probabilities" in include and answer.prediction.probabilities is not None:
         _add(rows, "probabilities", _flat(answer.prediction.probabilities).tolist())
     if answer.prediction.top is not None:

@@ -1,6 +1,7 @@
 """The gRPC port: Classify, its errors with their stable codes, health, metrics, start and stop."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,11 +26,6 @@ from support.in_memory_gateway import BINARY, Models
 pytestmark = pytest.mark.anyio
 
 LOOPBACK = ("127.0.0.1", 0)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture
@@ -151,9 +147,9 @@ async def test_the_callers_deadline_reaches_the_backend_but_not_beyond_the_gatew
         await classify(channel, request(), timeout=2)
         assert 0 < backend.timeout < 3  # gRPC rounds deadlines
         await classify(channel, request(), timeout=60)
-        assert backend.timeout == 5
+        assert 4 < backend.timeout <= 5
         await classify(channel, request(), timeout=None)
-        assert backend.timeout == 5
+        assert 4 < backend.timeout <= 5
 
 
 async def test_a_message_above_the_limit_is_refused(models: Models) -> None:
@@ -222,6 +218,7 @@ async def test_a_port_in_use_is_told(models: Models, capfd: pytest.CaptureFixtur
         await second.stop(0)
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
 async def test_ipv6_hosts_are_bracketed(models: Models) -> None:
     server = GrpcServer(await models.gateway(), ("::1", 0), Metrics(), timeout=5, max_bytes=4096)
     await server.start()

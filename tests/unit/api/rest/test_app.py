@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from headwise.api.rest.app import create_app
-from headwise.api.rest.problems import INTERNAL_TEXT
+from headwise.api.status import INTERNAL_TEXT
 from headwise.backends.base import Arrays
 from headwise.errors import BackendTimeoutError, BackendUnavailableError
 from headwise.telemetry.metrics import Metrics
@@ -22,11 +22,6 @@ from support.in_memory_gateway import BINARY, Models
 pytestmark = pytest.mark.anyio
 
 GOOD = {"instances": [[2.0], [-2.0]]}
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture

@@ -22,11 +22,6 @@ pytestmark = pytest.mark.anyio
 LIMIT = 64
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers the body that arrived; its verb and model come from the query, as a handler would set them."""
     request = Request(scope, receive)

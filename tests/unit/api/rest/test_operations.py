@@ -25,11 +25,6 @@ REFUSED = {"output_0": {**BINARY, "activation": "softmax"}}
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def models(tmp_path: Path) -> Models:
     return Models(tmp_path)
 

@@ -9,7 +9,7 @@ from typing import Literal, cast
 from urllib.parse import unquote
 
 from headwise.api.rest.tfs.answers import EMPTY_PAGE_TYPE, JSON_TYPE, Answer, error, page
-from headwise.repository.model_spec import ModelSpec
+from headwise.repository.model_spec import MAX_VERSION, ModelSpec
 
 Verb = Literal["predict", "classify", "regress", "status", "metadata"]
 
@@ -27,7 +27,6 @@ _PATHS: Mapping[str, re.Pattern[str]] = {
 
 _METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_MAX_VERSION = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def resolve(method: str, target: str, origin: str = "") -> Call | Answer:
     if found["name"] is None:
         return error(400, "Missing model name in request.")
     version = None if found["version"] is None else int(found["version"])
-    if version is not None and version > _MAX_VERSION:
+    if version is not None and version > MAX_VERSION:
         return Answer(400, b"", JSON_TYPE)
     label = None if found["label"] is None else _decoded(found["label"])
     return Call(cast(Verb, found["verb"] or "status"), ModelSpec(_decoded(found["name"]), version, label))

@@ -10,12 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from headwise.api.rest.problems import INTERNAL_TEXT
 from headwise.api.rest.tfs import answers, example_answers, predict_request, predict_response
 from headwise.api.rest.tfs.answers import Answer
 from headwise.api.rest.tfs.example_answers import ExampleModels
 from headwise.api.rest.tfs.paths import Call, resolve
-from headwise.api.status import HTTP_OF_GRPC, RETRY_AFTER_SECONDS, status_of
+from headwise.api.status import HTTP_OF_GRPC, INTERNAL_TEXT, RETRY_AFTER_SECONDS, status_of
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.errors import BackendRejectedError, HeadwiseError
 from headwise.repository.model_spec import ModelSpec

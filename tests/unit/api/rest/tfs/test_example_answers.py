@@ -26,11 +26,6 @@ MARGIN = {"output_0": {"task": "binary", "activation": "tanh", "labels": ["no", 
 REFUSED = {"output_0": {"task": "binary", "activation": "softmax", "labels": ["no", "yes"]}}
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Recorded(InMemoryBackend):
     """Keeps the native calls."""
 

@@ -36,11 +36,6 @@ _LOGIT = Path(__file__).parents[4] / "golden" / "tfs_recordings" / "models" / "l
 _OTHER_SIGNATURE = b'{"signature_name": "z"}'
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def _model() -> InMemoryModel:
     saved = saved_model_pb2.SavedModel.FromString((_LOGIT / "saved_model.pb").read_bytes())
     return InMemoryModel(
