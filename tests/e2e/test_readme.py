@@ -7,6 +7,8 @@ import io
 import itertools
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,12 +65,25 @@ def test_a_call_gives_the_printed_answer(gateway: GatewayProcess, examples: Exam
 
 def test_the_python_prints_what_it_says() -> None:
     ((code, output),) = [
-        (block, following[1]) for (language, block), following in itertools.pairwise(BLOCKS) if language == "python"
+        (block, following[1])
+        for (language, block), following in itertools.pairwise(BLOCKS)
+        if (language, following[0]) == ("python", "text")
     ]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(code, {})
     assert printed.getvalue() == output
+
+
+def test_ones_own_model_is_exported_and_answers(tmp_path: Path) -> None:
+    (code,) = [block for language, block in BLOCKS if language == "python" and "export(" in block]
+    (call,) = [block for language, block in BLOCKS if language == "sh" and "mine:classify" in block]
+    (body,) = re.findall(r"-d '(.*)'", call)
+    (tmp_path / "models").mkdir()
+    with GatewayProcess("--models", str(tmp_path / "models")) as running:
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+        running.wait_for(lambda: running.classify("mine", body.encode()).status_code == 200)
+        assert running.classify("mine", body.encode()).json()["predictions"][0]["label"] == "yes"
 
 
 def test_the_card_is_valid() -> None:
