@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from support.gateway_process import GatewayProcess
 from support.model_repository import BINARY, add_model
 
-WRONG = {
+WRONG: dict[str, tuple[str, dict[str, dict[str, Any]], str]] = {
     "one_softmax": (
         "logit",
         {"output_0": {"task": "binary", "activation": "softmax", "labels": ["no", "yes"]}},

@@ -19,13 +19,14 @@ def test_the_printed_curl_answers(tmp_path: Path) -> None:
     add_model(models, "logit", {"output_0": BINARY})
     (models / "logit" / "sample.json").write_text('{"instances": [[1, 2, 3, 4]]}')
     command = [sys.executable, "-m", "headwise", "serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
-    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-    with subprocess.Popen(command, cwd=tmp_path, **quiet) as server:
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
         assert server.stdout is not None
-        printed = server.stdout.readline()
         try:
+            printed = server.stdout.readline()
             assert printed.startswith("curl -s 127.0.0.1:")
             done = subprocess.run(printed, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
         finally:
-            server.terminate()
+            server.kill()
     assert json.loads(done.stdout)["predictions"][0]["label"] == "no"
