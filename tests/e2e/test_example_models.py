@@ -13,20 +13,8 @@ from headwise.heads import Head
 from headwise.repository.served_model import load
 from headwise.v1 import classification_service_pb2 as v1
 from headwise.v1.classification_service_pb2_grpc import ClassificationServiceStub
-from support.example_models import Examples
+from support.example_models import NAMES, Examples
 from support.gateway_process import GatewayProcess
-
-MODELS = (
-    "tumor",
-    "wine",
-    "digits",
-    "parity",
-    "parity_logit",
-    "parity_two",
-    "digit_traits",
-    "severity",
-    "diabetes",
-)
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -54,7 +42,7 @@ def head_of(examples: Examples, name: str) -> tuple[str, Head]:
     return output, head
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_http_answers_as_the_head_says_of_the_raw_numbers(
     gateway: GatewayProcess, examples: Examples, name: str
 ) -> None:
@@ -96,7 +84,7 @@ def _right(head: Head, predictions: list[dict[str, Any]], targets: Any) -> float
     return float(np.mean([row["index"] == target for row, target in zip(predictions, targets, strict=True)]))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_grpc_gives_the_same_answers(
     gateway: GatewayProcess, stub: ClassificationServiceStub, examples: Examples, name: str
 ) -> None:
@@ -136,6 +124,6 @@ def test_a_logit_and_a_sigmoid_export_of_one_network_decide_alike(gateway: Gatew
 
 
 def test_the_printed_sample_is_a_good_request(gateway: GatewayProcess, examples: Examples) -> None:
-    for name in MODELS:
+    for name in NAMES:
         answer = gateway.classify(name, (examples.models / name / "sample.json").read_bytes())
         assert len(answer.json()["predictions"]) == 3

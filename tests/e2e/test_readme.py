@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from headwise.repository.cards import parse_card
-from support.example_models import Examples
+from support.example_models import NAMES, Examples
 from support.gateway_process import GatewayProcess
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +96,11 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
     commands = re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)
     assert commands == ["serve", "test"]
     assert all(f"\n{command}:" in makefile for command in commands)
+
+
+def test_clean_knows_every_example() -> None:
+    (line,) = re.findall(r"^EXAMPLES := (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert tuple(line.split()) == NAMES
 
 
 def test_every_link_leads_somewhere() -> None:

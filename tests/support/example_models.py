@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 TRAIN = Path(__file__).parents[2] / "models" / "recipes" / "train.py"
+NAMES: tuple[str, ...] = runpy.run_path(str(TRAIN))["NAMES"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import importlib.metadata
 import json
 import os
 import re
-import runpy
 import socket
 import subprocess
 import threading
@@ -20,6 +19,7 @@ import pytest
 from google.protobuf import text_format
 
 from headwise.tfserving import model_server_config_pb2
+from support.example_models import NAMES
 
 ROOT = Path(__file__).parents[2]
 PLAIN = ("docker-compose.yml",)
@@ -123,7 +123,7 @@ def test_the_model_config_file_lists_the_example_models_and_keeps_two_versions_o
     config = model_server_config_pb2.ModelServerConfig()
     text_format.Parse(MODEL_CONFIG.read_text("utf-8"), config)
     models = config.model_config_list.config
-    assert [model.name for model in models] == list(runpy.run_path(str(ROOT / "models/recipes/train.py"))["NAMES"])
+    assert [model.name for model in models] == list(NAMES)
     assert [model.base_path for model in models] == [f"/models/{model.name}" for model in models]
     assert {model.model_version_policy.latest.num_versions for model in models} == {2}
     assert {model.model_platform for model in models} == {"tensorflow"}
