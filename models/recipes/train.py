@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -41,7 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted: the models that were finished are kept", file=sys.stderr)
         return 130
-    except (OSError, ImportError) as error:
+    except ImportError as error:
+        print(
+            f"\ncannot train the example models: {error}; `make models` trains them in the project's own environment",
+            file=sys.stderr,
+        )
+        return 1
+    except OSError as error:
         print(f"\ncannot train the example models: {error}", file=sys.stderr)
         return 1
 
@@ -105,24 +110,12 @@ def _train_one(name: str, models: Path, place: int, count: int) -> bool:
 
 
 def _start_tensorflow() -> None:
-    """Import TensorFlow, deterministic, on the CPU, and without its start-up lines.
+    """Import TensorFlow, deterministic and on the CPU."""
+    from headwise.modelserver.quiet import import_tensorflow  # noqa: PLC0415
 
-    They come from C++ before its log is configured, so file descriptor 2 points elsewhere meanwhile; an
-    import that fails raises as usual.
-    """
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    sys.stderr.flush()
-    kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        import tensorflow as tf  # noqa: PLC0415
-
-        tf.config.set_visible_devices([], "GPU")
-        tf.config.experimental.enable_op_determinism()
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(sink)
+    tf = import_tensorflow()
+    tf.config.set_visible_devices([], "GPU")
+    tf.config.experimental.enable_op_determinism()
 
 
 def _counted(count: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import shutil
 import sys
@@ -82,6 +83,7 @@ class EmbeddedModelServer:
                 "--listen",
                 self.target,
                 "--exit-with-parent",
+                str(os.getpid()),
             ]
         )
 

@@ -19,11 +19,11 @@ from headwise.errors import BackendProtocolError, BackendRejectedError, BackendT
 from headwise.repository.model_spec import ModelSpec, VersionState
 from headwise.savedmodel import Signature, read
 from headwise.tfserving import prediction_service_pb2, saved_model_pb2
+from support.recordings import MODELS
 from support.server_process import server_process
 
 pytestmark = pytest.mark.anyio
 
-MODELS = Path(__file__).parents[1] / "golden" / "tfs_recordings" / "models"
 CONFIG = f"""
 model_config_list {{
   config {{

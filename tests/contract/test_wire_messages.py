@@ -31,8 +31,8 @@ from headwise.tfserving import (
     saved_model_pb2,
     tensor_pb2,
 )
+from support.recordings import MODELS
 
-MODELS = Path(__file__).parents[1] / "golden" / "tfs_recordings" / "models"
 OURS = [model_server_config_pb2, model_service_pb2, prediction_service_pb2, saved_model_pb2, tensor_pb2]
 OFFICIAL = [
     any_pb2,

@@ -14,7 +14,9 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
 
-from support.recorded_models import MODELS, publish, steps_request, warmup_file
+from support.model_repository import publish
+from support.recorded_models import WARMUP, steps_request, warmup_file
+from support.recordings import MODELS
 from support.server_process import COMMAND, START_S, channel, eventually, server_process
 
 
@@ -100,7 +102,7 @@ def test_the_port_opens_whatever_the_models_do(tmp_path: Path) -> None:
 def slow_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that counts to its input before it answers."""
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, "n")])
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32, "n")])  # type: ignore[untyped-decorator]
     def count(n: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"n": tf.while_loop(lambda i: i < n, lambda i: i + 1, [tf.constant(0)])[0]}
 
@@ -136,7 +138,7 @@ def test_a_warm_up_under_way_does_not_delay_the_end(slow_models: Path, tmp_path:
     warmup = warmup_file(tmp_path, *[slow_request(20_000)] * 1000)
     shutil.copytree(slow_models / "slow" / "1", tmp_path / "slow" / "1")
     (tmp_path / "slow" / "1" / "assets.extra").mkdir()
-    (tmp_path / "slow" / "1" / "assets.extra" / "tf_serving_warmup_requests").write_bytes(warmup)
+    (tmp_path / "slow" / "1" / "assets.extra" / WARMUP).write_bytes(warmup)
     with server_process("--models", str(tmp_path)) as server, channel(server.addresses[0]) as opened:
         loading = get_model_status_pb2.ModelVersionStatus.LOADING
         eventually(lambda: statuses(opened, "slow")[1][0] == loading)
@@ -172,13 +174,30 @@ def test_a_unix_socket_is_replaced_when_stale_and_removed_at_the_end(tmp_path: P
 
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     command = [*COMMAND, "--models", str(tmp_path), "--listen", "127.0.0.1:0", "--exit-with-parent"]
-    script = f"import subprocess; subprocess.run({command!r})"
+    script = f"import os, subprocess; subprocess.run([*{command!r}, str(os.getpid())])"
     with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as parent:
         assert parent.stderr is not None
-        assert "listening" in parent.stderr.readline()
-        parent.kill()
+        try:
+            assert "listening" in parent.stderr.readline()
+        finally:
+            parent.kill()
         # The server holds the other end of this pipe: reading ends when the server does.
         assert "the parent process is gone" in parent.stderr.read()
+
+
+def test_it_ends_if_its_parent_went_before_it_began_to_look(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", ""]) as gone:
+        gone.wait(START_S)
+    with server_process("--models", str(tmp_path), "--exit-with-parent", str(gone.pid)) as server:
+        server.wait_for("the parent process is gone")
+        assert server.process.wait(START_S) == 0
+
+
+def test_a_switch_that_stands_alone_is_on(tmp_path: Path) -> None:
+    flags = ("--enable_grpc_healthcheck_service", "--enable_batching")
+    with server_process(*flags, "--models", str(tmp_path)) as server, channel(server.addresses[0]) as opened:
+        check = opened.unary_unary("/grpc.health.v1.Health/Check")
+        assert check(b"", timeout=START_S) == b"\x08\x01", "SERVING"
 
 
 def test_a_long_message_is_cut_as_tensorflow_serving_cuts_it(tmp_path: Path) -> None:
@@ -205,6 +224,7 @@ def test_several_addresses_serve_the_same_models(tmp_path: Path) -> None:
     [
         ((), "give either --models DIR or --model-config-file FILE"),
         (("--models", "/nope"), "--models /nope: no such folder"),
+        (("--models", ".", "--enable_batching=false", f"--batching_parameters_file={__file__}"), "is false"),
         (("--model_config_file=/nope",), "--model-config-file /nope: no such file"),
         (("--models", ".", "--batching_parameters_file=/nope"), "--batching-parameters-file /nope: no such file"),
         ((f"--model-config-file={__file__}",), f"{__file__}: 1:1"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-RECORDED = Path(__file__).parents[1] / "golden" / "tfs_recordings" / "models"
+from support.recordings import MODELS
 
 BINARY = {"task": "binary", "activation": "linear", "labels": ["no", "yes"]}
 HEADS: dict[str, dict[str, dict[str, Any]]] = {
@@ -23,25 +24,23 @@ HEADS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
+def publish(base: Path, version: int, source: str, extra: Mapping[str, bytes] | None = None) -> Path:
+    """Put a recorded model, `name/version`, with files for assets.extra under `base/version`: copy, then rename."""
+    hidden, shown = base / f".building-{version}", base / str(version)
+    shutil.copytree(MODELS / source, hidden)
+    for name, content in (extra or {}).items():
+        (hidden / "assets.extra").mkdir(exist_ok=True)
+        (hidden / "assets.extra" / name).write_bytes(content)
+    return hidden.rename(shown)
+
+
 def add_model(
     repository: Path, recorded: str, heads: dict[str, dict[str, Any]] | None, *, name: str = "", version: int = 1
 ) -> Path:
-    """Publish a recorded SavedModel as `name`/`version`, by rename, as a trainer would; its folder."""
-    target = repository / (name or recorded) / str(version)
-    building = target.with_name(f".building-{version}")
-    shutil.copytree(RECORDED / recorded / "1", building)
-    if heads is not None:
-        write_card(building, heads)
-    building.rename(target)
-    return target
-
-
-def write_card(folder: Path, heads: dict[str, dict[str, Any]]) -> None:
-    """Write a card for serving_default."""
-    extra = folder / "assets.extra"
-    extra.mkdir(exist_ok=True)
+    """Publish the first version of a recorded model as `name`/`version`, with a card for serving_default."""
     card = {"card_version": 1, "signatures": {"serving_default": {"heads": heads}}}
-    (extra / "head.json").write_text(json.dumps(card), "utf-8")
+    extra = {} if heads is None else {"head.json": json.dumps(card).encode()}
+    return publish(repository / (name or recorded), version, f"{recorded}/1", extra)
 
 
 def recorded_repository(folder: Path) -> Path:

@@ -1,23 +1,11 @@
-"""Small real SavedModels for tests: the recorded ones, copied into model folders."""
+"""What is asked of the recorded models, and their warm-up files."""
 
-import shutil
 from pathlib import Path
 
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-MODELS = Path(__file__).parents[1] / "golden" / "tfs_recordings" / "models"
-
-
-def publish(base: Path, version: int, source: str, *, warmup: bytes | None = None) -> Path:
-    """Put a recorded model, `name/version`, under `base/version` the way one should: copy, then rename."""
-    hidden, shown = base / f".{version}", base / str(version)
-    shutil.copytree(MODELS / source, hidden)
-    if warmup is not None:
-        (hidden / "assets.extra").mkdir()
-        (hidden / "assets.extra" / "tf_serving_warmup_requests").write_bytes(warmup)
-    hidden.rename(shown)
-    return shown
+WARMUP = "tf_serving_warmup_requests"
 
 
 def steps_request(version: int | None = None, rows: int = 1) -> predict_pb2.PredictRequest:
@@ -31,10 +19,15 @@ def steps_request(version: int | None = None, rows: int = 1) -> predict_pb2.Pred
 
 
 def warmup_file(folder: Path, *requests: predict_pb2.PredictRequest) -> bytes:
-    file = folder / "warmup"
+    logs = [prediction_log_pb2.PredictionLog() for _ in requests]
+    for log, request in zip(logs, requests, strict=True):
+        log.predict_log.request.CopyFrom(request)
+    return record_file(folder, *(log.SerializeToString() for log in logs))
+
+
+def record_file(folder: Path, *records: bytes) -> bytes:
+    file = folder / "records"
     with tf.io.TFRecordWriter(str(file)) as writer:
-        for request in requests:
-            log = prediction_log_pb2.PredictionLog()
-            log.predict_log.request.CopyFrom(request)
-            writer.write(log.SerializeToString())
+        for record in records:
+            writer.write(record)
     return file.read_bytes()

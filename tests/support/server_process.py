@@ -45,6 +45,10 @@ class ServerProcess:
         self.process.send_signal(number)
         return self.process.wait(START_S)
 
+    def await_end_of_log(self) -> None:
+        """Wait until the last line is read: the pipe must not be closed before."""
+        self._reader.join(START_S)
+
     def _find(self, text: str) -> str | None:
         return next((line for line in self.lines if text in line), None)
 
@@ -63,10 +67,12 @@ def server_process(*arguments: str) -> Iterator[ServerProcess]:
     if "--listen" not in arguments:
         arguments = (*arguments, "--listen", "127.0.0.1:0")
     with subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True) as process:
+        server = ServerProcess(process)
         try:
-            yield ServerProcess(process)
+            yield server
         finally:
             process.kill()
+            server.await_end_of_log()
 
 
 @contextmanager
@@ -78,7 +84,7 @@ def channel(address: str) -> Iterator[grpc.Channel]:
 
 
 def eventually(check: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Wait until a condition of another process holds."""
+    """Wait until a condition holds that nobody announces, such as one of another process."""
     give_up = time.monotonic() + timeout_s
     while not check():
         assert time.monotonic() < give_up, "the condition did not come true"

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from headwise import __version__
 from headwise.cli.inspect import inspect
-from headwise.cli.model_server import model_server
+from headwise.cli.model_server import ModelServerCommand, model_server
 from headwise.cli.predict import predict
 from headwise.cli.serve import serve
 from headwise.errors import ConfigurationError, HeadwiseError
@@ -24,8 +24,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for _verb in (serve, model_server, predict, inspect):
-    app.command(name=_verb.__name__.replace("_", "-"))(_verb)
+app.command()(serve)
+app.command("model-server", cls=ModelServerCommand)(model_server)
+app.command()(predict)
+app.command()(inspect)
 
 
 def _print_version(wanted: bool) -> None:

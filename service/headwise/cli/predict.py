@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import math
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,7 +17,7 @@ import orjson
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from headwise.errors import BackendProtocolError, BackendUnavailableError, HeadwiseError, InvalidRequestError
 
@@ -51,14 +52,17 @@ def predict(
         for answer in answers:
             typer.echo(orjson.dumps(answer).decode())
         return
-    _print_table(answers)
+    Console().print(_table(answers))
 
 
 def _number_or_name(text: str) -> float | str:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return text
+    if not math.isfinite(number):
+        raise typer.BadParameter(f"{text} is no probability", param_hint="--threshold")
+    return number
 
 
 def _body(data: Path) -> dict[str, Any]:
@@ -90,6 +94,11 @@ def _batches(data: Path, limit: int | None) -> Iterator[dict[str, Any]]:
     sizes = {name: len(column) for name, column in columns.items()}
     if len(set(sizes.values())) > 1:
         raise InvalidRequestError(f"{data}: the arrays differ in their number of rows: {sizes}")
+    if 0 in sizes.values():
+        raise InvalidRequestError(f"{data}: holds no rows")
+    for name, column in columns.items():
+        if column.dtype.kind == "f" and not np.isfinite(column).all():
+            raise InvalidRequestError(f"{data}: array {name!r} holds NaN or infinity, which JSON cannot carry")
     for at in range(0, max(sizes.values()), _ROWS_A_CALL):
         yield {"inputs": {name: column[at : at + _ROWS_A_CALL].tolist() for name, column in columns.items()}}
 
@@ -136,21 +145,45 @@ def _reason(error: urllib.error.HTTPError) -> str:
         return error.reason
 
 
-def _print_table(answers: Iterator[Any]) -> None:
-    table = Table("row", "answer", "probability")
-    for number, answer in enumerate(answers):
-        for row, head, single in _singles(str(number), answer):
-            label = single.get("label", single.get("labels", single.get("value")))
-            shown = ", ".join(map(str, label)) if isinstance(label, list) else str(label)
-            probability = single.get("probability")
-            if probability is None:
-                probability = single.get("margin", "")
-            table.add_row(
-                row,
-                escape(f"{head} {shown}".strip()),
-                f"{probability:.4f}" if isinstance(probability, float) else str(probability),
-            )
-    Console().print(table)
+def _table(answers: Iterator[Any]) -> Table:
+    """One line for each cell; columns in which nothing stands are left out."""
+    cells = [cell for number, answer in enumerate(answers) for cell in _singles(str(number), answer)]
+    columns = {
+        "row": [row for row, _, _ in cells],
+        "answer": [f"{head} {_answer(single)}".strip() for _, head, single in cells],
+        "probability": [_probability(single) for _, _, single in cells],
+        "margin": [_number(single.get("margin")) for _, _, single in cells],
+        "top": [_top(single) for _, _, single in cells],
+    }
+    shown = {name: texts for name, texts in columns.items() if any(texts) or not cells}
+    table = Table(*(Column(name, overflow="fold") for name in shown))
+    for texts in zip(*shown.values(), strict=True):
+        table.add_row(*map(escape, texts))
+    return table
+
+
+def _answer(single: dict[str, Any]) -> str:
+    """A label, the labels that are on, or values."""
+    if "labels" in single:
+        return ", ".join(single["labels"]) or "none"
+    value = single.get("label", single.get("value"))
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _probability(single: dict[str, Any]) -> str:
+    """That of the label, or that of each label that is on."""
+    if "labels" not in single:
+        return _number(single.get("probability"))
+    probabilities = single.get("probabilities")
+    return ", ".join(_number(probabilities[index]) for index in single["indices"]) if probabilities else ""
+
+
+def _top(single: dict[str, Any]) -> str:
+    return ", ".join(f"{best['label']} {_number(best['probability'])}" for best in single.get("top", ()))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def _singles(row: str, answer: Any, head: str = "") -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -83,7 +83,7 @@ class BatchScheduler:
         ]
         shapes = tuple((name, array.dtype, array.shape[1:]) for name, array in sorted(feeds.items()))
         self._enqueue((servable, tuple(fetches), shapes), parts)
-        answers = [part.answer.result() for part in parts]
+        answers = _await(parts)
         return answers[0] if len(answers) == 1 else [np.concatenate(arrays) for arrays in zip(*answers, strict=True)]
 
     def _enqueue(self, key: Key, calls: list[Call]) -> None:
@@ -109,10 +109,13 @@ class BatchScheduler:
                         return
                     self._changed.wait(self._next_due())
                     taken = self._take()
-            self._execute(*taken)
+                if self._queues:
+                    self._changed.notify()  # another thread looks after the rest meanwhile
+            key, calls = taken
+            self._execute(key, [call for call in calls if call.answer.set_running_or_notify_cancel()])
 
     def _take(self) -> tuple[Key, list[Call]] | None:
-        """Take a batch that is full or whose oldest call has waited long enough."""
+        """Take a batch that is full or whose oldest call has waited long enough; its queue is then the last in turn."""
         now, limit = time.monotonic(), self._parameters.execution_limit
         for key, queue in self._queues.items():
             if not (self._stopping or queue[0].due <= now or sum(call.rows for call in queue) >= limit):
@@ -121,8 +124,9 @@ class BatchScheduler:
             while queue and rows + queue[0].rows <= limit:
                 batch.append(queue.popleft())
                 rows += batch[-1].rows
-            if not queue:
-                del self._queues[key]
+            del self._queues[key]
+            if queue:
+                self._queues[key] = queue
             return key, batch
         return None
 
@@ -133,10 +137,11 @@ class BatchScheduler:
         return max(0.0, min(queue[0].due for queue in self._queues.values()) - time.monotonic())
 
     def _execute(self, key: Key, calls: list[Call]) -> None:
+        """Answer every call, whatever happens: somebody waits for each."""
         servable, fetches, _ = key
         try:
-            answers = self._run_together(servable, fetches, calls)
-        except StatusError as error:
+            answers = self._run_together(servable, fetches, calls) if calls else []
+        except Exception as error:  # noqa: BLE001 a thread that ended would leave its callers waiting
             if len(calls) > 1:
                 for call in calls:
                     self._execute(key, [call])
@@ -157,6 +162,22 @@ class BatchScheduler:
         cuts = np.cumsum([call.rows for call in calls])
         pieces = [np.split(array[:rows], cuts[:-1]) for array in arrays]
         return [list(piece) for piece in zip(*pieces, strict=True)]
+
+
+def _await(parts: Sequence[Call]) -> list[list[Array]]:
+    """Wait for every part's answer, at most until the deadline; parts that nobody waits for any more never run."""
+    try:
+        return [part.answer.result(_left_s(part.deadline)) for part in parts]
+    except TimeoutError as error:
+        reason = "The deadline was exceeded before the call's batch was answered"
+        raise StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, reason) from error
+    finally:
+        for part in parts:
+            part.answer.cancel()
+
+
+def _left_s(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def _count_rows(feeds: Mapping[str, Array]) -> int:

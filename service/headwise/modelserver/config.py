@@ -1,5 +1,6 @@
 """Which models are served and how: TensorFlow Serving's model config file, or a folder of models."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from headwise.modelserver.status import StatusError, invalid_argument
 from headwise.modelserver.versions import All, Latest, Policy, Specific, version_folders
 
 _PLATFORM = "tensorflow"
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -40,18 +42,28 @@ def model_source(folder: Path | None, config_file: Path | None) -> ModelSource:
 def models_in_folder(folder: Path) -> ModelSource:
     """Follow a folder: each sub-folder with a numeric child is a model, whenever it appears.
 
-    Two versions of each stay loaded: the gateway keeps the older one while it examines the newer.
+    Two versions of each stay loaded: the gateway keeps the older one while it examines the newer. The source
+    raises ConfigurationError if the folder cannot be listed.
     """
 
     def source() -> tuple[ModelConfig, ...]:
-        names = sorted(child.name for child in folder.iterdir() if child.is_dir())
-        return tuple(
-            ModelConfig(name, folder.absolute() / name, Latest(2))
-            for name in names
-            if version_folders(child.name for child in (folder / name).iterdir() if child.is_dir())
-        )
+        try:
+            children = sorted(child for child in folder.iterdir() if _MODEL_NAME.fullmatch(child.name))
+        except OSError as error:
+            raise ConfigurationError(f"--models {folder}: cannot be listed: {error.strerror}") from error
+        return tuple(ModelConfig(child.name, child.absolute(), Latest(2)) for child in children if _is_model(child))
 
     return source
+
+
+def _is_model(folder: Path) -> bool:
+    """Whether it holds versions; what cannot be read may, and the manager then leaves that model as it is."""
+    try:
+        return bool(version_folders(child.name for child in folder.iterdir() if child.is_dir()))
+    except NotADirectoryError:
+        return False
+    except OSError:
+        return True
 
 
 def fixed_models(models: tuple[ModelConfig, ...]) -> ModelSource:

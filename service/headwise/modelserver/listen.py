@@ -68,10 +68,18 @@ def _clear_stale_socket(path: Path) -> None:
         return
     if not path.is_socket():
         raise ConfigurationError(f"--listen unix:{path}: is a file, not a socket")
+    try:
+        if _is_answered(path):
+            raise ConfigurationError(f"--listen unix:{path}: another server listens there")
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"--listen unix:{path}: {error.strerror}") from error
+
+
+def _is_answered(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
-            path.unlink()
-            return
-    raise ConfigurationError(f"--listen unix:{path}: another server listens there")
+            return False
+    return True

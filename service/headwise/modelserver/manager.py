@@ -14,6 +14,7 @@ from pathlib import Path
 
 import grpc
 
+from headwise.errors import ConfigurationError
 from headwise.modelserver.catalogue import Catalogue, Version
 from headwise.modelserver.config import ModelConfig, ModelSource, check_platforms, fixed_models
 from headwise.modelserver.servable import Servable
@@ -44,6 +45,7 @@ class ModelManager:
         self._lifecycle = lifecycle
         self._source: ModelSource = fixed_models(())
         self._configs: tuple[ModelConfig, ...] = ()
+        self._unreadable: set[str] = set()
         self._reloading = threading.Lock()
         self._scanning = threading.Lock()
         self._wake = threading.Event()
@@ -51,7 +53,10 @@ class ModelManager:
         self._thread = threading.Thread(target=self._work, name="models", daemon=True)
 
     def start(self, source: ModelSource) -> None:
-        """Take the first models and begin to load them; raises StatusError if their labels cannot be."""
+        """Take the first models and begin to load them.
+
+        Raises StatusError if their labels cannot be, ConfigurationError if they cannot be listed.
+        """
         self._adopt(source)
         self._thread.start()
 
@@ -107,11 +112,16 @@ class ModelManager:
             configs = self._configs = self._source()
             for name in set(self._catalogue.names()) - {config.name for config in configs}:
                 self._catalogue.want(name, {})
+            unreadable = set()
             for config in configs:
-                folders = _folders(config.base_path)
-                if folders is not None:
+                try:
+                    folders = _folders(config.base_path)
+                except (OSError, ValueError) as error:  # ValueError: no path can be written so; nothing changes
+                    unreadable.add(f"versions of {config.name}: {error}")
+                else:
                     wanted = aspired(folders, config.policy)
                     self._catalogue.want(config.name, {number: folders[number] for number in wanted})
+            self._note_unreadable(unreadable)
 
     def _work(self) -> None:
         poll_s = self._lifecycle.poll_wait_s
@@ -134,8 +144,14 @@ class ModelManager:
     def _poll(self) -> None:
         try:
             self._scan()
-        except OSError as error:
-            log.warning("cannot look for models: %s", error)
+        except ConfigurationError as error:
+            self._note_unreadable({f"models: {error}"})
+
+    def _note_unreadable(self, unreadable: set[str]) -> None:
+        """Log what cannot be read, and why, when that changes: not at every poll."""
+        for line in sorted(unreadable - self._unreadable):
+            log.warning("cannot look for %s", line)
+        self._unreadable = unreadable
 
     def _step(self, name: str) -> bool:
         """Do one thing for a model; False when there is nothing to do."""
@@ -171,10 +187,7 @@ class ModelManager:
         log.error("cannot load %s version %d: %s%s", version.model, version.number, error, outcome)
 
 
-def _folders(base_path: Path) -> dict[int, Path] | None:
-    """The version folders of a model; None where its folder cannot be read, which changes nothing."""
-    try:
-        names = [child.name for child in base_path.iterdir() if child.is_dir()]
-    except OSError:
-        return None
+def _folders(base_path: Path) -> dict[int, Path]:
+    """The version folders of a model."""
+    names = [child.name for child in base_path.iterdir() if child.is_dir()]
     return {number: base_path / name for number, name in version_folders(names).items()}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 import tensorflow as tf
 from google.protobuf import message
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, saved_model_pb2
@@ -48,12 +49,13 @@ class Servable:
         outputs = [self._output(name) for name in fetches]
         options = None if deadline is None else _options(deadline)
         try:
-            return list(pywrap_tf_session.TF_SessionRun_wrapper(self._handle, options, arrays, outputs, [], None))
+            answers = pywrap_tf_session.TF_SessionRun_wrapper(self._handle, options, arrays, outputs, [], None)
         except RUNTIME_ERRORS as error:
             raise from_tensorflow(error) from error
         finally:
             if options is not None:
                 pywrap_tf_session.TF_DeleteBuffer(options)
+        return [_as_array(answer) for answer in answers]
 
     def close(self) -> None:
         self._session.close()
@@ -80,19 +82,24 @@ class Servable:
 def load(name: str, version: int, path: Path) -> Servable:
     """Load the `serve` graph of a SavedModel; raises StatusError with the reason as TensorFlow words it."""
     signatures = _read_signatures(path)
-    graph = tf.Graph()
-    session = tf.compat.v1.Session(graph=graph)
+    session = tf.compat.v1.Session(graph=tf.Graph())
     try:
-        with graph.as_default():
+        _restore(session, path)
+        return Servable(name, version, session, signatures)
+    except BaseException:
+        session.close()
+        raise
+
+
+def _restore(session: Any, path: Path) -> None:
+    try:
+        with session.graph.as_default():
             tf.compat.v1.saved_model.loader.load(session, [SERVE], str(path))
     except RUNTIME_ERRORS as error:
-        session.close()
         raise from_tensorflow(error) from error
     except ValueError as error:
-        session.close()
-        raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, f"{path}: {error}") from error
-    graph.finalize()
-    return Servable(name, version, session, signatures)
+        raise invalid_argument(f"{path}: {error}") from error
+    session.graph.finalize()
 
 
 def _read_signatures(path: Path) -> dict[str, meta_graph_pb2.SignatureDef]:
@@ -114,6 +121,11 @@ def _read_signatures(path: Path) -> dict[str, meta_graph_pb2.SignatureDef]:
         f"Could not find meta graph def matching supplied tags: {{ {SERVE} }}. To inspect available "
         "tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
     )
+
+
+def _as_array(answer: Any) -> Array:
+    """A scalar text comes as bytes, all else as an array."""
+    return np.array(answer, np.object_) if isinstance(answer, bytes) else np.asarray(answer)
 
 
 def _options(deadline: float) -> Any:

@@ -123,7 +123,7 @@ class ModelServer:
 
 
 def serve(options: ServerOptions, parent: int | None) -> None:
-    """Serve until SIGTERM, SIGINT or, where `parent` is given, until that process is no longer our parent."""
+    """Serve until SIGTERM, SIGINT or, where `parent` is given, until the process of that id is not our parent."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

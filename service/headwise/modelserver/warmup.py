@@ -4,6 +4,7 @@ from pathlib import Path
 
 import grpc
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
 from headwise.modelserver.inference import classify, multi_inference, regress
@@ -29,13 +30,20 @@ def warm_up(servable: Servable, path: Path, run: Run) -> int:
             count += 1
             if count > _MOST_RECORDS:
                 raise invalid_argument(f"Number of warmup records exceeds the maximum ({_MOST_RECORDS}) at {file}")
-            _replay(servable, prediction_log_pb2.PredictionLog.FromString(record), run)
+            _replay(servable, _parse(record, count, file), run)
     except tf.errors.DataLossError as error:
         raise StatusError(
             grpc.StatusCode.DATA_LOSS,
             f"{error.message}. Please verify your warmup data is in TFRecord format.",
         ) from error
     return count
+
+
+def _parse(record: bytes, number: int, file: Path) -> prediction_log_pb2.PredictionLog:
+    try:
+        return prediction_log_pb2.PredictionLog.FromString(record)
+    except DecodeError as error:
+        raise invalid_argument(f"Failed to parse warmup record {number} from {file}") from error
 
 
 def _replay(servable: Servable, record: prediction_log_pb2.PredictionLog, run: Run) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def export(model: keras.Model, to: Path, heads: Head | Mapping[str, Head], *, version: int | None = None) -> Path:
+def export(model: keras.Model, to: str | Path, heads: Head | Mapping[str, Head], *, version: int | None = None) -> Path:
     """Export `model` as `to/<version>` with its head card, and return that folder.
 
     heads: one head for a model with one output, or heads by the signature's output names.
@@ -29,8 +29,11 @@ def export(model: keras.Model, to: Path, heads: Head | Mapping[str, Head], *, ve
     polls `to` never sees half of it; what is refused leaves nothing behind.
 
     Raises: InvalidCardError if the heads do not fit the model's outputs, FileExistsError if the version is
-    taken, ValueError if it is negative.
+    taken, ValueError if it is negative, TypeError if `to` is no path.
     """
+    if not isinstance(to, str | Path):
+        raise TypeError(f"to is {to!r}: it must be the model's folder, such as 'models/tumor'")
+    to = Path(to)
     if version is not None and version < 0:
         raise ValueError(f"version is {version}: it must be 0 or more")
     target = to / str(_next_version(to) if version is None else version)

@@ -96,8 +96,9 @@ def test_a_json_body_keeps_its_own_options(url: str, tmp_path: Path) -> None:
     ("model", "row", "shown"),
     [
         ("tumor/2", [3.0], ["0 │ [b]yes[/b] │ 0.9526"]),
-        ("margin", [0.5], ["0 │ malignant │ 0.5000"]),
-        ("labels", [1.0, -1.0, 1.0], ["0 │ a, c │"]),
+        ("margin", [0.5], ["row ┃ answer ┃ margin ┃", "0 │ malignant │ 0.5000"]),
+        ("labels", [1.0, -1.0, 2.0], ["row ┃ answer ┃ probability ┃", "0 │ a, c │ 0.7311, 0.8808 │"]),
+        ("labels", [-1.0, -1.0, -1.0], ["0 │ none │"]),
         ("values", [1.5, 2.5], ["0 │ 1.5, 2.5 │"]),
         ("two", [1.0, 2.0, 3.0], ["0 │ risk malignant │ 0.7311", "0 │ kind c │ 0.6652"]),
         ("positions", [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], ["0.0 │ a │ 0.5761", "0.1 │ c │ 0.5761"]),
@@ -110,6 +111,33 @@ def test_the_table_shows_every_kind_of_answer(
     assert ended.code == 0
     for line in shown:
         assert line in " ".join(ended.out.split()), ended.out
+
+
+def test_the_table_shows_the_most_probable_classes_where_they_are_asked_for(url: str, tmp_path: Path) -> None:
+    file = body(tmp_path, {"instances": [[1.0, 2.0, 3.0]]})
+    ended = headwise("predict", url, "classes", "--data", file, "--top-k", "2")
+    assert "0 │ c │ 0.6652 │ c 0.6652, b 0.2447 │" in " ".join(ended.out.split()), ended.out
+
+
+def test_a_body_that_wants_no_probabilities_is_shown_without_them(url: str, tmp_path: Path) -> None:
+    file = body(tmp_path, {"instances": [[1.0, -1.0, 1.0]], "options": {"include": []}})
+    ended = headwise("predict", url, "labels", "--data", file)
+    assert "0 │ a, c │" in " ".join(ended.out.split()), ended.out
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+def test_a_threshold_that_is_no_number_is_wrong_usage(url: str, rows: Path, value: str) -> None:
+    ended = headwise("predict", url, "tumor", "--data", rows, f"--threshold={value}")
+    assert (ended.code, ended.out) == (2, "")
+    assert f"{value} is no probability" in ended.err
+
+
+def test_numbers_that_json_cannot_carry_are_refused_with_their_array(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "rows.npz"
+    np.savez(file, x=np.array([[1.0], [np.nan]]))
+    ended = headwise("predict", url, "tumor", "--data", file)
+    assert (ended.code, ended.out) == (1, "")
+    assert f"{file}: array 'x' holds NaN or infinity" in ended.err
 
 
 def test_what_the_gateway_refuses_ends_with_1_and_its_words(url: str, rows: Path) -> None:
@@ -139,6 +167,7 @@ def broken_files(folder: Path) -> dict[str, Path]:
     np.savez(folder / "targets.npz", targets=np.zeros(3))
     np.savez(folder / "scalar.npz", x=np.float32(3))
     np.savez(folder / "uneven.npz", x=np.zeros((3, 1)), y=np.zeros((2, 1)))
+    np.savez(folder / "rowless.npz", x=np.zeros((0, 1)))
     np.savez(folder / "bytes.npz", x=np.array([b"a"]))
     with (folder / "single.npz").open("wb") as file:
         np.save(file, np.zeros(3))

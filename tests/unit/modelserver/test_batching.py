@@ -1,6 +1,7 @@
 """Concurrent calls of one signature run as one."""
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,19 +20,23 @@ LONG_S = 30.0
 
 
 class Doubler(Servable):
-    """Answers twice its input, refuses a 13, waits until it may, and notes the sizes of its runs."""
+    """Answers twice its input, refuses a 13, breaks on a 14, waits until it may, notes the sizes of its runs."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
+        self.runs = threading.Event()
         self.may_run = threading.Event()
         self.may_run.set()
 
     def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], _deadline: float | None) -> list[Array]:
+        self.runs.set()
         assert self.may_run.wait(LONG_S)
         x = feeds["x"]
         self.sizes.append(len(x))
         if 13 in x:
             raise invalid_argument("thirteen")
+        if 14 in x:
+            raise MemoryError("fourteen")
         return [x * 2 for _ in fetches]
 
 
@@ -88,7 +93,7 @@ def test_a_bad_row_fails_its_own_call_only() -> None:
 
 def test_calls_of_different_shape_or_dtype_travel_apart() -> None:
     model = Doubler()
-    inputs = [np.ones((1, 2)), np.ones((1, 3)), np.ones((1, 2), np.int32)]
+    inputs: list[Array] = [np.ones((1, 2)), np.ones((1, 3)), np.ones((1, 2), np.int32)]
     with (
         scheduler(BatchingParameters(8, 8, 0.05)) as batches,
         concurrent_calls(batches, model, inputs) as answers,
@@ -130,6 +135,69 @@ def test_a_stopped_scheduler_refuses_instead_of_waiting_for_ever() -> None:
         pass
     with pytest.raises(StatusError, match="stopping"):
         batches.run(Doubler(), {"x": np.ones(1)}, ["y"], None)
+
+
+def test_whatever_a_run_raises_reaches_its_caller_and_the_next_batch_runs() -> None:
+    model, inputs = Doubler(), [np.array([14]), np.array([2])]
+    with scheduler(BatchingParameters(2, 2, LONG_S, num_batch_threads=1)) as batches:
+        with concurrent_calls(batches, model, inputs) as (broken, other):
+            assert isinstance(broken.exception(LONG_S), MemoryError)
+            assert other.result(LONG_S)[0].tolist() == [4]
+        assert batches.run(model, {"x": np.array([1, 2])}, ["y"], None)[0].tolist() == [2, 4]
+
+
+def test_a_caller_waits_no_longer_than_its_deadline_and_its_rows_do_not_run() -> None:
+    model = Doubler()
+    model.may_run.clear()
+    with (
+        scheduler(BatchingParameters(2, 2, 0, num_batch_threads=1)) as batches,
+        concurrent_calls(batches, model, [np.array([1])]) as (running,),
+    ):
+        assert model.runs.wait(LONG_S)
+        with pytest.raises(StatusError) as caught:
+            batches.run(model, {"x": np.array([2, 3])}, ["y"], time.monotonic() + 0.05)
+        model.may_run.set()
+        assert running.result(LONG_S)[0].tolist() == [2]
+    assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert sum(model.sizes) == 1
+
+
+def test_a_busy_model_does_not_starve_another() -> None:
+    other = Doubler()
+
+    class Busy(Doubler):
+        """Leaves the other time to come."""
+
+        def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], deadline: float | None) -> list[Array]:
+            other.runs.wait(0.2)
+            return super().run(feeds, fetches, deadline)
+
+    busy = Busy()
+    other.sizes = busy.sizes
+    with (
+        scheduler(BatchingParameters(input_limit=20, execution_limit=2, num_batch_threads=1)) as batches,
+        concurrent_calls(batches, busy, [np.arange(1, 11)]) as (long,),
+    ):
+        assert batches.run(other, {"x": np.array([5])}, ["y"], None)[0].tolist() == [10]
+        assert long.result(LONG_S)[0].tolist() == list(range(2, 22, 2))
+    assert sorted(busy.sizes) == [1, 2, 2, 2, 2, 2]
+    assert busy.sizes[-1] == 2, "the other model ran last"
+
+
+def test_every_part_of_a_split_call_finds_a_thread() -> None:
+    together = threading.Barrier(3)
+
+    class Meeting(Doubler):
+        """Runs only where three runs are under way."""
+
+        def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], deadline: float | None) -> list[Array]:
+            together.wait(LONG_S)
+            return super().run(feeds, fetches, deadline)
+
+    with scheduler(BatchingParameters(input_limit=6, execution_limit=2, num_batch_threads=3)) as batches:
+        for _ in range(20):  # the threads may be awake the first time
+            (answer,) = batches.run(Meeting(), {"x": np.arange(6)}, ["y"], None)
+            assert answer.tolist() == [0, 2, 4, 6, 8, 10]
 
 
 def _refused(answer: Future[list[Array]]) -> bool:

@@ -1,6 +1,9 @@
 """The model config file and the folder of models."""
 
-from pathlib import Path
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path, PosixPath
 
 import pytest
 from google.protobuf import text_format
@@ -16,6 +19,7 @@ from headwise.modelserver.config import (
 )
 from headwise.modelserver.status import StatusError
 from headwise.modelserver.versions import All, Latest, Specific
+from headwise.repository.sources import ModelsFolder
 
 
 def parse(config: str) -> tuple[ModelConfig, ...]:
@@ -106,3 +110,32 @@ def test_a_folder_of_models_is_followed(tmp_path: Path) -> None:
     assert source() == ()
     (tmp_path / "tumor" / "1").mkdir(parents=True)
     assert source() == (ModelConfig("tumor", tmp_path / "tumor", Latest(2)),)
+
+
+class Folder(PosixPath):
+    """A folder whose sub-folder `private` cannot be read, not even by the superuser, who runs tests in containers."""
+
+    def iterdir(self) -> Iterator["Folder"]:  # type: ignore[override]
+        if self.name == "private":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return super().iterdir()
+
+
+def test_a_model_that_cannot_be_read_hides_no_other_and_is_left_to_the_manager(tmp_path: Path) -> None:
+    for name in ("private", "tumor"):
+        (tmp_path / name / "1").mkdir(parents=True)
+    assert [model.name for model in models_in_folder(Folder(tmp_path))()] == ["private", "tumor"]
+
+
+def test_a_folder_that_cannot_be_listed_is_named_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=f"{tmp_path}/gone: cannot be listed: No such file or directory"):
+        models_in_folder(tmp_path / "gone")()
+
+
+@pytest.mark.parametrize(
+    "name", ["tumor", "a.b-c_d", "9", "x" * 128, ".trash", "lost+found", "-x", "_x", "ä", "a b", "x" * 129]
+)
+def test_the_gateway_and_its_model_server_agree_on_what_is_a_model(tmp_path: Path, name: str) -> None:
+    (tmp_path / name / "1").mkdir(parents=True)
+    served = [model.name for model in models_in_folder(tmp_path)()]
+    assert served == list(ModelsFolder(tmp_path).locations())

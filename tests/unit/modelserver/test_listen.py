@@ -66,6 +66,13 @@ def test_a_unix_socket_that_another_server_answers_stays(server: grpc.Server, tm
     assert (tmp_path / "socket").is_socket()
 
 
+def test_a_socket_that_cannot_be_asked_is_refused_with_the_reason(server: grpc.Server, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(f"{tmp_path}/socket")
+        with pytest.raises(ConfigurationError, match="Protocol wrong type for socket"):
+            listen(server, f"unix:{tmp_path}/socket")
+
+
 @pytest.mark.parametrize(
     ("path", "reason"),
     [

@@ -14,6 +14,7 @@ from headwise.modelserver.manager import Lifecycle, ModelManager
 from headwise.modelserver.servable import Servable
 from headwise.modelserver.status import StatusError
 from headwise.modelserver.versions import Latest, Policy, Specific, State
+from support.server_process import eventually
 
 FAST = Lifecycle(poll_wait_s=0.01, max_load_retries=0)
 LONG_S = 30.0
@@ -142,8 +143,7 @@ def test_a_version_that_failed_is_loaded_when_it_is_published_again(tmp_path: Pa
     with world(tmp_path, Loads(v1=1), versions=(1,)) as made:
         made.await_states({1: END})
         (made.base / "1").rename(made.base / "away")
-        with made.catalogue.changed:
-            made.catalogue.changed.wait_for(lambda: not made.catalogue.statuses("m", 1)[0].aspired, 0.5)
+        eventually(lambda: not made.catalogue.statuses("m", 1)[0].aspired)
         (made.base / "away").rename(made.base / "1")
         made.await_states({1: AVAILABLE})
 
@@ -156,6 +156,34 @@ def test_a_base_path_that_is_missing_changes_nothing_and_stops_nothing(tmp_path:
         made.base.rename(tmp_path / "moved")
         made.publish(2)
         made.await_states({2: AVAILABLE, 1: END})
+
+
+def test_what_cannot_be_read_is_logged_once_with_the_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bases = {"gone": tmp_path / "gone", "odd": Path("/a\0b"), "m": tmp_path / "m"}
+    source = fixed_models(tuple(ModelConfig(name, base) for name, base in bases.items()))
+    with world(tmp_path, Loads(), source=source, versions=(1,)) as made:
+        for version in (2, 3):
+            made.publish(version)
+            eventually(lambda: made.states().get(version) is AVAILABLE)  # noqa: B023 called at once
+    told = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert told == [
+        f"cannot look for versions of gone: [Errno 2] No such file or directory: '{tmp_path}/gone'",
+        "cannot look for versions of odd: embedded null byte",
+    ]
+
+
+def test_a_folder_of_models_that_goes_and_comes_back_unloads_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = tmp_path / "models"
+    (models / "m" / "1").mkdir(parents=True)
+    with world(tmp_path, Loads(), source=models_in_folder(models)) as made:
+        made.await_states({1: AVAILABLE})
+        models.rename(tmp_path / "away")
+        eventually(lambda: "cannot look for models" in caplog.text)
+        (tmp_path / "away").rename(models)
+        (models / "m" / "2").mkdir()
+        made.await_states({1: AVAILABLE, 2: AVAILABLE})
 
 
 def test_calls_on_a_version_that_goes_are_finished_first(tmp_path: Path) -> None:

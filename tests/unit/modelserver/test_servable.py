@@ -6,11 +6,12 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from headwise.modelserver.servable import load
 from headwise.modelserver.status import StatusError
-from support.recorded_models import MODELS
+from support.recordings import MODELS
 
 
 def test_it_runs_by_the_names_of_its_signature() -> None:
@@ -19,6 +20,19 @@ def test_it_runs_by_the_names_of_its_signature() -> None:
     feeds = {signature.inputs["x"].name: np.zeros(3, np.float32)}
     (answer,) = servable.run(feeds, [signature.outputs["y"].name], time.monotonic() + 30)
     assert answer.tolist() == [20, 20, 20]
+    servable.close()
+
+
+def test_a_scalar_text_is_an_array_as_every_other_output_is(tmp_path: Path) -> None:
+    function = tf.function(lambda x: {"text": tf.strings.as_string(x)})
+    concrete = function.get_concrete_function(tf.TensorSpec([], tf.int32, "x"))
+    tf.saved_model.save(tf.Module(), str(tmp_path), signatures={"serving_default": concrete})
+    servable = load("text", 1, tmp_path)
+    signature = servable.signatures["serving_default"]
+    feeds = {signature.inputs["x"].name: np.array(7, np.int32)}
+    (answer,) = servable.run(feeds, [signature.outputs["text"].name], None)
+    assert answer.shape == ()
+    assert answer.tolist() == b"7"
     servable.close()
 
 

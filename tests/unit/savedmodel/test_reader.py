@@ -12,8 +12,8 @@ from headwise import savedmodel
 from headwise.errors import UnreadableModelError
 from headwise.savedmodel import Signature, TensorSpec
 from headwise.tfserving import saved_model_pb2, tensor_pb2
+from support.recordings import MODELS
 
-MODELS = Path(__file__).parents[2] / "golden" / "tfs_recordings" / "models"
 FEATURES = {"features": TensorSpec("float32", (None, 4))}
 
 

@@ -140,6 +140,12 @@ def test_a_version_may_be_chosen_and_is_never_replaced(tmp_path: Path) -> None:
     assert (version / "saved_model.pb").read_bytes() == before
 
 
+def test_the_folder_may_be_text_and_nothing_else_but_a_path(tmp_path: Path) -> None:
+    assert export(dense(1), str(tmp_path / "tumor"), BINARY) == tmp_path / "tumor" / "1"
+    with pytest.raises(TypeError, match=r"to is None: it must be the model's folder, such as 'models/tumor'"):
+        export(dense(1), None, BINARY)  # type: ignore[arg-type]
+
+
 def test_a_version_is_not_negative(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="version is -1"):
         export(dense(1), tmp_path, BINARY, version=-1)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Literal, cast
 
 import httpx
@@ -27,10 +26,11 @@ from headwise.errors import (
 from headwise.repository.model_spec import ModelSpec
 from headwise.savedmodel import Signature
 from headwise.tfserving import prediction_service_pb2, saved_model_pb2
+from support.recordings import MODELS
 
 pytestmark = pytest.mark.anyio
 
-_LOGIT = Path(__file__).parents[4] / "golden" / "tfs_recordings" / "models" / "logit" / "1"
+_LOGIT = MODELS / "logit" / "1"
 """The signature is that of the recorded model: (batch, 4) float32 to output_0."""
 
 _OTHER_SIGNATURE = b'{"signature_name": "z"}'
