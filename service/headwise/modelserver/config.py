@@ -1,6 +1,5 @@
 """Which models are served and how: TensorFlow Serving's model config file, or a folder of models."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +11,9 @@ from tensorflow_serving.config import model_server_config_pb2
 from headwise.errors import ConfigurationError
 from headwise.modelserver.status import StatusError, invalid_argument
 from headwise.modelserver.versions import All, Latest, Policy, Specific, version_folders
+from headwise.repository.sources import MODEL_NAME
 
 _PLATFORM = "tensorflow"
-_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def models_in_folder(folder: Path) -> ModelSource:
 
     def source() -> tuple[ModelConfig, ...]:
         try:
-            children = sorted(child for child in folder.iterdir() if _MODEL_NAME.fullmatch(child.name))
+            children = sorted(child for child in folder.iterdir() if MODEL_NAME.fullmatch(child.name))
         except OSError as error:
             raise ConfigurationError(f"--models {folder}: cannot be listed: {error.strerror}") from error
         return tuple(ModelConfig(child.name, child.absolute(), Latest(2)) for child in children if _is_model(child))

@@ -15,7 +15,7 @@ from headwise.repository.model_spec import MAX_VERSION
 from headwise.tfserving import model_server_config_pb2
 
 _VERSION = re.compile(r"\d+", re.ASCII)
-_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class ModelsFolder:
             children = sorted(self.folder.iterdir())
         except OSError as error:
             raise ConfigurationError(f"{self.folder}: cannot be listed: {error.strerror}") from error
-        found = {child.name: ModelLocation(child) for child in children if _MODEL_NAME.fullmatch(child.name)}
+        found = {child.name: ModelLocation(child) for child in children if MODEL_NAME.fullmatch(child.name)}
         return {name: location for name, location in found.items() if location.versions()}
 
 
