@@ -1,8 +1,6 @@
 """What the repository knows of versions: disk and model server together, and what of it may answer."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -12,16 +10,14 @@ from headwise.errors import (
     BackendRejectedError,
     BackendUnavailableError,
     ConfigurationError,
-    HeadwiseError,
     ModelNotFoundError,
 )
 from headwise.repository.model_repository import ModelRepository
-from headwise.repository.model_spec import ModelSpec, VersionState, VersionStatus
+from headwise.repository.model_spec import VersionState
 from headwise.repository.served_model import ServedModel
-from headwise.repository.snapshot import Model, Snapshot, Version
-from headwise.repository.sources import ModelLocation, ModelsFolder
-from headwise.tfserving import model_service_pb2
-from support.in_memory_gateway import BINARY, Models, write_card
+from headwise.repository.sources import ModelsFolder
+from support.in_memory_gateway import BINARY, Models
+from support.statuses import Listed, Statuses, admitted, found, states
 
 pytestmark = pytest.mark.anyio
 
@@ -41,44 +37,6 @@ def models(tmp_path: Path) -> Models:
     return Models(tmp_path)
 
 
-@dataclass
-class Statuses:
-    """What the model server says: states and errors by model and version, or that it says nothing."""
-
-    by_model: dict[str, dict[int, tuple[VersionState, str]]] = field(default_factory=dict)
-    failure: HeadwiseError | None = None
-    asked: int = 0
-
-    def says(self, name: str, **states: VersionState) -> None:
-        """Version states as v1=…, v2=…."""
-        self.by_model[name] = {int(version[1:]): (state, "") for version, state in states.items()}
-
-    async def status(self, spec: ModelSpec, *, timeout: float) -> model_service_pb2.GetModelStatusResponse:
-        self.asked += 1
-        assert timeout > 0
-        if self.failure is not None:
-            raise self.failure
-        if spec.name not in self.by_model:
-            raise BackendRejectedError("NOT_FOUND", f"Could not find any versions of model {spec.name}")
-        answer = model_service_pb2.GetModelStatusResponse()
-        for version, (state, error) in self.by_model[spec.name].items():
-            status = answer.model_version_status.add(version=version, state=state.value)
-            status.status.error_message = error
-        return answer
-
-
-@dataclass
-class Listed:
-    """A source whose list, or whose failure, a test sets."""
-
-    found: Mapping[str, ModelLocation] | ConfigurationError
-
-    def locations(self) -> Mapping[str, ModelLocation]:
-        if isinstance(self.found, ConfigurationError):
-            raise self.found
-        return self.found
-
-
 @pytest.fixture
 def statuses() -> Statuses:
     return Statuses()
@@ -87,19 +45,6 @@ def statuses() -> Statuses:
 @pytest.fixture
 def repository(models: Models, statuses: Statuses) -> ModelRepository:
     return ModelRepository(ModelsFolder(models.folder), statuses)
-
-
-async def found(repository: ModelRepository, name: str = "m") -> Model:
-    await repository.refresh()
-    return repository.find(name)
-
-
-def states(model: Model) -> dict[int, VersionState]:
-    return {version.status.version: version.status.state for version in model.versions}
-
-
-def admitted(model: Model) -> int | None:
-    return model.newest_admitted.status.version if model.newest_admitted else None
 
 
 async def test_before_the_first_look_nothing_is_known(repository: ModelRepository) -> None:
@@ -200,39 +145,6 @@ async def test_a_version_that_was_never_on_disk_has_no_card(
     assert repository.served("n", 1) is None
 
 
-async def test_a_card_that_goes_bad_is_told_and_the_last_good_one_stays(
-    models: Models, statuses: Statuses, repository: ModelRepository
-) -> None:
-    folder = models.add("m", HEADS)
-    statuses.says("m", v1=AVAILABLE)
-    good = (await found(repository)).versions[0].model.card
-    write_card(folder, REFUSED)
-    with capture_logs() as log:
-        for _ in range(3):
-            model = await found(repository)
-            assert model.versions[0].model.card is good
-    assert model.problem is not None
-    assert (admitted(model), model.problem[0]) == (1, "head-config")
-    assert "the last good card answers on" in model.problem[1]
-    (entry,) = log
-    assert (entry["event"], entry["last_good_kept"]) == ("version refused", True)
-    write_card(folder, {"output_0": {**BINARY, "labels": ["new", "labels"]}})
-    card = (await found(repository)).versions[0].model.card
-    assert card is not None
-    assert card.card.signatures["serving_default"].heads["output_0"].labels == ("new", "labels")
-
-
-async def test_a_wrong_card_given_to_a_model_without_one_is_refused(
-    models: Models, statuses: Statuses, repository: ModelRepository
-) -> None:
-    folder = models.add("m", None)
-    statuses.says("m", v1=AVAILABLE)
-    assert (await found(repository)).ready
-    write_card(folder, REFUSED)
-    model = await found(repository)
-    assert (model.ready, model.problem and model.problem[0]) == (False, "head-config")
-
-
 async def test_a_question_that_a_busy_model_server_refuses_changes_nothing(
     models: Models, statuses: Statuses, repository: ModelRepository
 ) -> None:
@@ -262,28 +174,6 @@ async def test_a_state_that_nobody_knows_is_unknown(
     models: Models, statuses: Statuses, repository: ModelRepository
 ) -> None:
     assert VersionState(77) is UNKNOWN
-
-
-async def test_a_refused_card_that_is_put_right_is_admitted(
-    models: Models, statuses: Statuses, repository: ModelRepository
-) -> None:
-    folder = models.add("m", REFUSED)
-    statuses.says("m", v1=AVAILABLE)
-    assert not (await found(repository)).ready
-    write_card(folder, HEADS)
-    assert admitted(await found(repository)) == 1
-
-
-async def test_a_version_is_read_again_only_when_its_files_change(
-    models: Models, statuses: Statuses, repository: ModelRepository
-) -> None:
-    folder = models.add("m", HEADS)
-    statuses.says("m", v1=AVAILABLE)
-    first = (await found(repository)).versions[0].model
-    assert (await found(repository)).versions[0].model is first
-    (folder / "assets.extra" / "head.json").unlink()
-    model = await found(repository)
-    assert (model.versions[0].model.card, model.ready) == (None, True)
 
 
 async def test_a_silent_model_server_keeps_the_last_states(
@@ -343,27 +233,3 @@ async def test_names_that_look_alike_are_offered(
     await repository.refresh()
     with pytest.raises(ModelNotFoundError, match="did you mean tumor"):
         repository.find("tumour")
-
-
-def version(state: VersionState, number: int = 1) -> Version:
-    return Version(VersionStatus(number, state), ServedModel("m", number, {}))
-
-
-@pytest.mark.parametrize(
-    ("snapshot", "required", "reason"),
-    [
-        (Snapshot({}, None), set(), None),
-        (Snapshot({}, "down"), set(), "down"),
-        (Snapshot({}, None), {"m"}, "required and not ready: m"),
-        (Snapshot({"m": Model("m", ())}, None), set(), "loading: m"),
-        (Snapshot({"m": Model("m", (version(LOADING),))}, None), set(), "loading: m"),
-        (Snapshot({"m": Model("m", (version(LOADING, 2), version(AVAILABLE)))}, None), {"m"}, None),
-        (Snapshot({"m": Model("m", (version(AVAILABLE),))}, None), {"m", "n"}, "required and not ready: n"),
-    ],
-)
-def test_what_a_snapshot_waits_for(snapshot: Snapshot, required: set[str], reason: str | None) -> None:
-    assert snapshot.unready(frozenset(required)) == reason
-
-
-def test_a_model_without_versions_says_so() -> None:
-    assert Model("m", ()).problem == ("model-not-ready", "the model server knows no version of it")
