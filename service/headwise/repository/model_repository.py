@@ -73,8 +73,8 @@ class ModelRepository:
     def served(self, name: str, version: int) -> ServedModel | None:
         """A version's signatures and card, None if it is not known."""
         model = self.snapshot.models.get(name)
-        found = (v.model for v in model.versions if v.status.version == version) if model else ()
-        return next(iter(found), None)
+        found = model.version(version) if model else None
+        return found.model if found else None
 
     async def refresh(self) -> Snapshot:
         """Look again; callers that wait for the same look share it.
@@ -96,6 +96,8 @@ class ModelRepository:
                 statuses = dict(zip(names, await asyncio.gather(*map(self._ask, names)), strict=True))
             except BackendError as problem:
                 error = str(problem)
+                self._missed.clear()  # while it says nothing it leaves nothing out
+            self._missed = {key: since for key, since in self._missed.items() if key[0] in locations}
             models = {
                 name: Model(
                     name,

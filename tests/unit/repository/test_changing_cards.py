@@ -1,13 +1,10 @@
 """Cards that change on disk while their versions serve."""
 
-from pathlib import Path
-
 import pytest
 from structlog.testing import capture_logs
 
 from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import VersionState
-from headwise.repository.sources import ModelsFolder
 from support.in_memory_gateway import BINARY, Models, write_card
 from support.statuses import Statuses, admitted, found
 
@@ -16,21 +13,6 @@ pytestmark = pytest.mark.anyio
 HEADS = {"output_0": BINARY}
 REFUSED = {"output_0": {**BINARY, "activation": "softmax"}}
 AVAILABLE = VersionState.AVAILABLE
-
-
-@pytest.fixture
-def models(tmp_path: Path) -> Models:
-    return Models(tmp_path)
-
-
-@pytest.fixture
-def statuses() -> Statuses:
-    return Statuses()
-
-
-@pytest.fixture
-def repository(models: Models, statuses: Statuses) -> ModelRepository:
-    return ModelRepository(ModelsFolder(models.folder), statuses)
 
 
 async def test_a_card_that_goes_bad_is_told_and_the_last_good_one_stays(

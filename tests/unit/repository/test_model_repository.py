@@ -1,7 +1,6 @@
 """What the repository knows of versions: disk and model server together, and what of it may answer."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -30,21 +29,6 @@ AVAILABLE, LOADING, UNLOADING, END, UNKNOWN = (
     VersionState.END,
     VersionState.UNKNOWN,
 )
-
-
-@pytest.fixture
-def models(tmp_path: Path) -> Models:
-    return Models(tmp_path)
-
-
-@pytest.fixture
-def statuses() -> Statuses:
-    return Statuses()
-
-
-@pytest.fixture
-def repository(models: Models, statuses: Statuses) -> ModelRepository:
-    return ModelRepository(ModelsFolder(models.folder), statuses)
 
 
 async def test_before_the_first_look_nothing_is_known(repository: ModelRepository) -> None:
@@ -168,6 +152,16 @@ async def test_a_version_that_the_model_server_never_names_is_settled_in_the_end
     model = await found(done)
     assert model.settled
     assert model.problem == ("model-not-ready", "version 2: the model server's configuration does not serve it")
+
+
+async def test_a_silent_model_server_leaves_no_version_out(models: Models, statuses: Statuses) -> None:
+    models.add("m", HEADS)
+    statuses.failure = BackendUnavailableError("gone")
+    repository = ModelRepository(ModelsFolder(models.folder), statuses, patience=0.001)
+    await repository.refresh()
+    await asyncio.sleep(0.01)  # longer than its patience
+    model = await found(repository)
+    assert model.problem == ("model-not-ready", "version 1: the model server has not loaded it (UNKNOWN)")
 
 
 async def test_a_state_that_nobody_knows_is_unknown(

@@ -1,0 +1,25 @@
+"""A repository over a folder of models and a model server whose word a test sets."""
+
+from pathlib import Path
+
+import pytest
+
+from headwise.repository.model_repository import ModelRepository
+from headwise.repository.sources import ModelsFolder
+from support.in_memory_gateway import Models
+from support.statuses import Statuses
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Models:
+    return Models(tmp_path)
+
+
+@pytest.fixture
+def statuses() -> Statuses:
+    return Statuses()
+
+
+@pytest.fixture
+def repository(models: Models, statuses: Statuses) -> ModelRepository:
+    return ModelRepository(ModelsFolder(models.folder), statuses)
