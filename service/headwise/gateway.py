@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from numpy.typing import NDArray
 
-from headwise.backends.base import Arrays, Backend, RawPrediction
+from headwise.backends.base import Arrays, Backend, RawPrediction, signature_map
 from headwise.errors import (
     BackendProtocolError,
     BackendRejectedError,
@@ -18,7 +18,6 @@ from headwise.errors import (
     HeadMismatchError,
     HeadwiseError,
     InvalidRequestError,
-    ModelLoadError,
     ModelNotReadyError,
     OutputMissingError,
     OutputShapeError,
@@ -166,9 +165,7 @@ class Gateway:
         if known is not None and known.signatures:
             return known.signatures
         answer = await self._backend.metadata(spec, timeout=timeout)
-        packed = answer.metadata["signature_def"].value
-        protos = prediction_service_pb2.SignatureDefMap.FromString(packed).signature_def
-        return {name: Signature.from_proto(proto) for name, proto in protos.items()}
+        return {name: Signature.from_proto(proto) for name, proto in signature_map(answer).signature_def.items()}
 
     def _reached(self, spec: ModelSpec) -> ServedModel | None:
         """The version that the model server will choose, as far as the repository knows: the largest loaded one."""
@@ -224,8 +221,8 @@ class Gateway:
         if version is None:
             known = ", ".join(str(other.status.version) for other in model.versions) or "none"
             raise VersionNotFoundError(f"model {spec.name} has no version {number}; its versions are {known}")
-        if version.load_failed:
-            raise ModelLoadError(f"{version.model} could not be loaded: {version.status.error}")
+        if version.load_error is not None:
+            raise version.load_error
         return version.model
 
     async def _labelled(self, spec: ModelSpec, timeout: float) -> int:
@@ -242,7 +239,7 @@ class Gateway:
     def _answer(
         self, model: ServedModel, name: str, head: Head, raw: RawPrediction, batch: int, options: Options
     ) -> HeadAnswer:
-        where = f"output {name!r} of model {model.name} version {model.version}"
+        where = f"output {name!r} of {model}"
         if name not in raw.outputs:
             raise OutputMissingError(f"{where} did not come; these came: {', '.join(raw.outputs) or 'none'}")
         output = raw.outputs[name]
@@ -283,7 +280,7 @@ def _nothing_admitted(model: Model, signature_name: str) -> HeadwiseError:
                 except HeadwiseError as error:
                     return error
         for version in model.versions:
-            if version.load_failed:
-                return ModelLoadError(f"{version.model} could not be loaded: {version.status.error}")
+            if version.load_error is not None:
+                return version.load_error
     reasons = (f"version {v.status.version}: {v.problem[1]}" for v in model.versions if v.problem)
     return ModelNotReadyError(f"model {model.name} is not ready: {'; '.join(reasons) or NO_VERSION}")

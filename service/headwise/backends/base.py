@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from headwise.errors import BackendProtocolError
 from headwise.repository.model_spec import ModelSpec
 from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
 
@@ -53,3 +55,18 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+def signature_map(
+    response: prediction_service_pb2.GetModelMetadataResponse,
+) -> prediction_service_pb2.SignatureDefMap:
+    """Unpack the signatures.
+
+    Raises: BackendProtocolError.
+    """
+    try:
+        signatures = prediction_service_pb2.SignatureDefMap()
+        signatures.ParseFromString(response.metadata["signature_def"].value)
+    except DecodeError as error:
+        raise BackendProtocolError(f"the model server's signatures cannot be read: {error}") from error
+    return signatures

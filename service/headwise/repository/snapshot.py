@@ -35,9 +35,11 @@ class Version:
         return self.available and self.model.card is not None
 
     @property
-    def load_failed(self) -> bool:
-        """The model server gave up on it; a card that is refused comes first."""
-        return bool(self.status.error) and self.model.refusal is None
+    def load_error(self) -> ModelLoadError | None:
+        """Why the model server gave up on it; a card that is refused comes first."""
+        if not self.status.error or self.model.refusal is not None:
+            return None
+        return ModelLoadError(f"{self.model} could not be loaded: {self.status.error}")
 
     @property
     def coming(self) -> bool:

@@ -9,10 +9,10 @@ from http import HTTPStatus
 
 import grpc
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from headwise.api.rest.tfs.json_text import quote
-from headwise.errors import BackendProtocolError
+from headwise.backends.base import signature_map
 from headwise.tfserving import model_service_pb2, prediction_service_pb2
 
 JSON_TYPE = "application/json"
@@ -68,24 +68,9 @@ def metadata(response: prediction_service_pb2.GetModelMetadataResponse) -> Answe
     Raises: BackendProtocolError.
     """
     spec = _printed({"name": "", "version": "", "signature_name": ""} | _fields(response.model_spec))
-    signatures = _printed(_fields(_signature_map(response)))
+    signatures = _printed(_fields(signature_map(response)))
     body = f'{{\n"model_spec":{spec},\n"metadata": {{"signature_def": {signatures}}}\n}}\n'
     return Answer(200, body.encode())
-
-
-def _signature_map(
-    response: prediction_service_pb2.GetModelMetadataResponse,
-) -> prediction_service_pb2.SignatureDefMap:
-    """Unpack the signatures.
-
-    Raises: BackendProtocolError.
-    """
-    try:
-        signatures = prediction_service_pb2.SignatureDefMap()
-        signatures.ParseFromString(response.metadata["signature_def"].value)
-    except DecodeError as error:
-        raise BackendProtocolError(f"the model server's signatures cannot be read: {error}") from error
-    return signatures
 
 
 def _fields(message: Message) -> dict[str, object]:

@@ -132,5 +132,6 @@ def to_response(answer: Answer) -> Response:
 
 def target(scope: Scope) -> str:
     """Path and query string, undecoded."""
-    path, query = scope["raw_path"], scope["query_string"]
-    return (path + b"?" + query if query else path).decode("utf-8", "replace")  # type: ignore[no-any-return]
+    path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    return (path + b"?" + query if query else path).decode("utf-8", "replace")
