@@ -11,6 +11,7 @@ HeadwiseError
   - HeadNotFoundError
 + ModelNotReadyError              loading; time heals it
   - HeadConfigError               the card is refused; time does not heal it
+  - GoldenRecordsError            the version does not answer its golden records; time does not heal it
   - ModelLoadError                the model server could not load it; time does not heal it
 + UnsupportedError
 + BackendError
@@ -27,6 +28,7 @@ HeadwiseError
   - InvalidSettingsError
 + InvalidCardError                at load; becomes HeadConfigError for callers
   - UnsupportedHeadError          a refused cell of HEAD_TABLE
+  - CalibrationMismatchError      fitted on another model
 + UnreadableModelError            at load; becomes HeadConfigError for callers
 
 HTTP statuses and gRPC codes live in `api/status.py`, never here.
@@ -102,6 +104,12 @@ class HeadConfigError(ModelNotReadyError):
     """The model's card was refused: retrying does not help."""
 
     code = "head-config"
+
+
+class GoldenRecordsError(ModelNotReadyError):
+    """The version does not answer its golden records as they say; retrying does not help."""
+
+    code = "golden-records"
 
 
 class ModelLoadError(ModelNotReadyError):
@@ -206,6 +214,12 @@ class UnsupportedHeadError(InvalidCardError):
     """Task, units and activation do not make a head; the text says what to write instead."""
 
     code = "unsupported-head"
+
+
+class CalibrationMismatchError(InvalidCardError):
+    """The calibration was fitted on another model."""
+
+    code = "calibration-mismatch"
 
 
 class UnreadableModelError(HeadwiseError):

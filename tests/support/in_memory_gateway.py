@@ -11,7 +11,7 @@ import numpy as np
 
 from headwise.backends.base import Arrays, Backend
 from headwise.backends.in_memory import InMemoryBackend, InMemoryModel
-from headwise.backends.tensors import to_proto
+from headwise.savedmodel.tensors import to_proto
 from headwise.gateway import Classification, Gateway, ReadInputs, RequestOptions
 from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec

@@ -39,6 +39,7 @@ STATUSES: Mapping[type[errors.HeadwiseError], Status] = {
     errors.HeadNotFoundError: _NOT_FOUND,
     errors.ModelNotReadyError: Status(503, StatusCode.UNAVAILABLE, retry_after=True),
     errors.HeadConfigError: Status(503, StatusCode.FAILED_PRECONDITION),
+    errors.GoldenRecordsError: Status(503, StatusCode.FAILED_PRECONDITION),
     errors.ModelLoadError: Status(503, StatusCode.FAILED_PRECONDITION),
     errors.UnsupportedError: Status(501, StatusCode.UNIMPLEMENTED),
     errors.BackendError: _CONTRADICTION,
@@ -57,6 +58,7 @@ STATUSES: Mapping[type[errors.HeadwiseError], Status] = {
     errors.UnreadableModelError: INTERNAL,
     errors.InvalidCardError: INTERNAL,
     errors.UnsupportedHeadError: INTERNAL,
+    errors.CalibrationMismatchError: INTERNAL,
 }
 
 HTTP_OF_GRPC: Mapping[str, int] = {

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from headwise.backends import tensors
+from headwise.savedmodel import tensors
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.errors import (
     BackendProtocolError,

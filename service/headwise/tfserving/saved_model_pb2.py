@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from headwise.tfserving import graph_pb2 as headwise_dot_tfserving_dot_graph__pb2
 from headwise.tfserving import tensor_pb2 as headwise_dot_tfserving_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$headwise/tfserving/saved_model.proto\x12\x12headwise.tfserving\x1a\x1fheadwise/tfserving/tensor.proto\"g\n\nSavedModel\x12\"\n\x1asaved_model_schema_version\x18\x01 \x01(\x03\x12\x35\n\x0bmeta_graphs\x18\x02 \x03(\x0b\x32 .headwise.tfserving.MetaGraphDef\"\xae\x02\n\x0cMetaGraphDef\x12\x43\n\rmeta_info_def\x18\x01 \x01(\x0b\x32,.headwise.tfserving.MetaGraphDef.MetaInfoDef\x12I\n\rsignature_def\x18\x05 \x03(\x0b\x32\x32.headwise.tfserving.MetaGraphDef.SignatureDefEntry\x1a\x37\n\x0bMetaInfoDef\x12\x0c\n\x04tags\x18\x04 \x03(\t\x12\x1a\n\x12tensorflow_version\x18\x05 \x01(\t\x1aU\n\x11SignatureDefEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x05value\x18\x02 \x01(\x0b\x32 .headwise.tfserving.SignatureDef:\x02\x38\x01\"\x83\x01\n\nTensorInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x05\x64type\x18\x02 \x01(\x0e\x32\x1c.headwise.tfserving.DataType\x12:\n\x0ctensor_shape\x18\x03 \x01(\x0b\x32$.headwise.tfserving.TensorShapeProto\"\xd4\x03\n\x0cSignatureDef\x12<\n\x06inputs\x18\x01 \x03(\x0b\x32,.headwise.tfserving.SignatureDef.InputsEntry\x12>\n\x07outputs\x18\x02 \x03(\x0b\x32-.headwise.tfserving.SignatureDef.OutputsEntry\x12\x13\n\x0bmethod_name\x18\x03 \x01(\t\x12@\n\x08\x64\x65\x66\x61ults\x18\x04 \x03(\x0b\x32..headwise.tfserving.SignatureDef.DefaultsEntry\x1aM\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.headwise.tfserving.TensorInfo:\x02\x38\x01\x1aN\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.headwise.tfserving.TensorInfo:\x02\x38\x01\x1aP\n\rDefaultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.headwise.tfserving.TensorProto:\x02\x38\x01\"\xb2\x01\n\x0e\x46ingerprintDef\x12\x1c\n\x14saved_model_checksum\x18\x01 \x01(\x04\x12\x1e\n\x16graph_def_program_hash\x18\x02 \x01(\x04\x12\x1a\n\x12signature_def_hash\x18\x03 \x01(\x04\x12\x1f\n\x17saved_object_graph_hash\x18\x04 \x01(\x04\x12\x17\n\x0f\x63heckpoint_hash\x18\x05 \x01(\x04\x12\x0c\n\x04uuid\x18\x07 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$headwise/tfserving/saved_model.proto\x12\x12headwise.tfserving\x1a\x1eheadwise/tfserving/graph.proto\x1a\x1fheadwise/tfserving/tensor.proto\"g\n\nSavedModel\x12\"\n\x1asaved_model_schema_version\x18\x01 \x01(\x03\x12\x35\n\x0bmeta_graphs\x18\x02 \x03(\x0b\x32 .headwise.tfserving.MetaGraphDef\"\xdf\x02\n\x0cMetaGraphDef\x12\x43\n\rmeta_info_def\x18\x01 \x01(\x0b\x32,.headwise.tfserving.MetaGraphDef.MetaInfoDef\x12/\n\tgraph_def\x18\x02 \x01(\x0b\x32\x1c.headwise.tfserving.GraphDef\x12I\n\rsignature_def\x18\x05 \x03(\x0b\x32\x32.headwise.tfserving.MetaGraphDef.SignatureDefEntry\x1a\x37\n\x0bMetaInfoDef\x12\x0c\n\x04tags\x18\x04 \x03(\t\x12\x1a\n\x12tensorflow_version\x18\x05 \x01(\t\x1aU\n\x11SignatureDefEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x05value\x18\x02 \x01(\x0b\x32 .headwise.tfserving.SignatureDef:\x02\x38\x01\"\x83\x01\n\nTensorInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x05\x64type\x18\x02 \x01(\x0e\x32\x1c.headwise.tfserving.DataType\x12:\n\x0ctensor_shape\x18\x03 \x01(\x0b\x32$.headwise.tfserving.TensorShapeProto\"\xd4\x03\n\x0cSignatureDef\x12<\n\x06inputs\x18\x01 \x03(\x0b\x32,.headwise.tfserving.SignatureDef.InputsEntry\x12>\n\x07outputs\x18\x02 \x03(\x0b\x32-.headwise.tfserving.SignatureDef.OutputsEntry\x12\x13\n\x0bmethod_name\x18\x03 \x01(\t\x12@\n\x08\x64\x65\x66\x61ults\x18\x04 \x03(\x0b\x32..headwise.tfserving.SignatureDef.DefaultsEntry\x1aM\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.headwise.tfserving.TensorInfo:\x02\x38\x01\x1aN\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12-\n\x05value\x18\x02 \x01(\x0b\x32\x1e.headwise.tfserving.TensorInfo:\x02\x38\x01\x1aP\n\rDefaultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12.\n\x05value\x18\x02 \x01(\x0b\x32\x1f.headwise.tfserving.TensorProto:\x02\x38\x01\"\xb2\x01\n\x0e\x46ingerprintDef\x12\x1c\n\x14saved_model_checksum\x18\x01 \x01(\x04\x12\x1e\n\x16graph_def_program_hash\x18\x02 \x01(\x04\x12\x1a\n\x12signature_def_hash\x18\x03 \x01(\x04\x12\x1f\n\x17saved_object_graph_hash\x18\x04 \x01(\x04\x12\x17\n\x0f\x63heckpoint_hash\x18\x05 \x01(\x04\x12\x0c\n\x04uuid\x18\x07 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,24 +41,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNATUREDEF_OUTPUTSENTRY']._serialized_options = b'8\001'
   _globals['_SIGNATUREDEF_DEFAULTSENTRY']._loaded_options = None
   _globals['_SIGNATUREDEF_DEFAULTSENTRY']._serialized_options = b'8\001'
-  _globals['_SAVEDMODEL']._serialized_start=93
-  _globals['_SAVEDMODEL']._serialized_end=196
-  _globals['_METAGRAPHDEF']._serialized_start=199
-  _globals['_METAGRAPHDEF']._serialized_end=501
-  _globals['_METAGRAPHDEF_METAINFODEF']._serialized_start=359
-  _globals['_METAGRAPHDEF_METAINFODEF']._serialized_end=414
-  _globals['_METAGRAPHDEF_SIGNATUREDEFENTRY']._serialized_start=416
-  _globals['_METAGRAPHDEF_SIGNATUREDEFENTRY']._serialized_end=501
-  _globals['_TENSORINFO']._serialized_start=504
-  _globals['_TENSORINFO']._serialized_end=635
-  _globals['_SIGNATUREDEF']._serialized_start=638
-  _globals['_SIGNATUREDEF']._serialized_end=1106
-  _globals['_SIGNATUREDEF_INPUTSENTRY']._serialized_start=867
-  _globals['_SIGNATUREDEF_INPUTSENTRY']._serialized_end=944
-  _globals['_SIGNATUREDEF_OUTPUTSENTRY']._serialized_start=946
-  _globals['_SIGNATUREDEF_OUTPUTSENTRY']._serialized_end=1024
-  _globals['_SIGNATUREDEF_DEFAULTSENTRY']._serialized_start=1026
-  _globals['_SIGNATUREDEF_DEFAULTSENTRY']._serialized_end=1106
-  _globals['_FINGERPRINTDEF']._serialized_start=1109
-  _globals['_FINGERPRINTDEF']._serialized_end=1287
+  _globals['_SAVEDMODEL']._serialized_start=125
+  _globals['_SAVEDMODEL']._serialized_end=228
+  _globals['_METAGRAPHDEF']._serialized_start=231
+  _globals['_METAGRAPHDEF']._serialized_end=582
+  _globals['_METAGRAPHDEF_METAINFODEF']._serialized_start=440
+  _globals['_METAGRAPHDEF_METAINFODEF']._serialized_end=495
+  _globals['_METAGRAPHDEF_SIGNATUREDEFENTRY']._serialized_start=497
+  _globals['_METAGRAPHDEF_SIGNATUREDEFENTRY']._serialized_end=582
+  _globals['_TENSORINFO']._serialized_start=585
+  _globals['_TENSORINFO']._serialized_end=716
+  _globals['_SIGNATUREDEF']._serialized_start=719
+  _globals['_SIGNATUREDEF']._serialized_end=1187
+  _globals['_SIGNATUREDEF_INPUTSENTRY']._serialized_start=948
+  _globals['_SIGNATUREDEF_INPUTSENTRY']._serialized_end=1025
+  _globals['_SIGNATUREDEF_OUTPUTSENTRY']._serialized_start=1027
+  _globals['_SIGNATUREDEF_OUTPUTSENTRY']._serialized_end=1105
+  _globals['_SIGNATUREDEF_DEFAULTSENTRY']._serialized_start=1107
+  _globals['_SIGNATUREDEF_DEFAULTSENTRY']._serialized_end=1187
+  _globals['_FINGERPRINTDEF']._serialized_start=1190
+  _globals['_FINGERPRINTDEF']._serialized_end=1368
 # @@protoc_insertion_point(module_scope)

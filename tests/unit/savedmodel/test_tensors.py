@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from headwise.backends.tensors import from_proto, to_proto
+from headwise.savedmodel.tensors import from_proto, to_proto
 from headwise.errors import BackendProtocolError
 from headwise.tfserving import tensor_pb2 as pb
 

@@ -1,0 +1,1 @@
+"""Offline: how good a head's probabilities and decisions are. Pure numpy."""
