@@ -22,8 +22,8 @@ from tensorflow_serving.config import file_system_storage_path_source_pb2
 from tensorflow_serving.config import model_server_config_pb2 as tfs_config
 
 from headwise import savedmodel
-from headwise.savedmodel.tensors import from_proto, to_proto
 from headwise.savedmodel.signature import dtype_name
+from headwise.savedmodel.tensors import from_proto, to_proto
 from headwise.tfserving import (
     model_server_config_pb2,
     model_service_pb2,

@@ -11,12 +11,12 @@ import numpy as np
 
 from headwise.backends.base import Arrays, Backend
 from headwise.backends.in_memory import InMemoryBackend, InMemoryModel
-from headwise.savedmodel.tensors import to_proto
 from headwise.gateway import Classification, Gateway, ReadInputs, RequestOptions
 from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.sources import ModelsFolder
 from headwise.savedmodel.signature import NUMPY_DTYPES, Shape
+from headwise.savedmodel.tensors import to_proto
 from headwise.tfserving import saved_model_pb2, tensor_pb2
 
 Specs = Mapping[str, tuple[str, Shape]]

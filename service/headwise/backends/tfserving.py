@@ -8,7 +8,6 @@ from typing import Protocol, TypeVar
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from headwise.savedmodel import tensors
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.errors import (
     BackendProtocolError,
@@ -17,6 +16,7 @@ from headwise.errors import (
     BackendUnavailableError,
 )
 from headwise.repository.model_spec import ModelSpec
+from headwise.savedmodel import tensors
 from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
 
 CHANNEL_OPTIONS = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from headwise.heads import Head
 from headwise.savedmodel.detected import DetectedHead
-from headwise.savedmodel.training_config import TrainingConfig
+from headwise.savedmodel.training_config import UNTRAINED, TrainingConfig
 
 if TYPE_CHECKING:
     from headwise.diagnostics.data import DataFacts
@@ -23,7 +23,7 @@ class Facts:
     where: str
     detected: DetectedHead | None = None
     declared: Head | None = None
-    training: TrainingConfig = TrainingConfig()
+    training: TrainingConfig = UNTRAINED
     dtype: str | None = None
     labels: int | None = None
     data: DataFacts | None = None

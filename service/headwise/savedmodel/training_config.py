@@ -34,3 +34,7 @@ class TrainingConfig:
 
     loss: Loss | None = None
     metrics: tuple[Metric, ...] = ()
+
+
+UNTRAINED = TrainingConfig()
+"""Nothing is known of the training."""

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from headwise.savedmodel.tensors import from_proto, to_proto
 from headwise.errors import BackendProtocolError
+from headwise.savedmodel.tensors import from_proto, to_proto
 from headwise.tfserving import tensor_pb2 as pb
 
 NUMBERS = (

@@ -1,0 +1,1 @@
+"""Proves a version before it takes traffic: its golden records, run through the backend."""
