@@ -13,11 +13,20 @@ import tensorflow as tf
 from google.protobuf import any_pb2, text_format
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
+from tensorflow.core.framework import (
+    attr_value_pb2,
+    function_pb2,
+    node_def_pb2,
+    op_def_pb2,
+    tensor_shape_pb2,
+    types_pb2,
+)
+from tensorflow.core.framework import graph_pb2 as tf_graph
 from tensorflow.core.framework import tensor_pb2 as tf_tensor
-from tensorflow.core.framework import tensor_shape_pb2, types_pb2
 from tensorflow.core.protobuf import fingerprint_pb2, meta_graph_pb2
 from tensorflow.core.protobuf import saved_model_pb2 as tf_saved_model
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_pb2, predict_pb2, status_pb2
+from tensorflow_serving.apis import prediction_log_pb2 as tfs_log
 from tensorflow_serving.config import file_system_storage_path_source_pb2
 from tensorflow_serving.config import model_server_config_pb2 as tfs_config
 
@@ -25,29 +34,45 @@ from headwise import savedmodel
 from headwise.savedmodel.signature import dtype_name
 from headwise.savedmodel.tensors import from_proto, to_proto
 from headwise.tfserving import (
+    graph_pb2,
     model_server_config_pb2,
     model_service_pb2,
+    prediction_log_pb2,
     prediction_service_pb2,
     saved_model_pb2,
     tensor_pb2,
 )
 from support.recordings import MODELS
 
-OURS = [model_server_config_pb2, model_service_pb2, prediction_service_pb2, saved_model_pb2, tensor_pb2]
+OURS = [
+    graph_pb2,
+    model_server_config_pb2,
+    model_service_pb2,
+    prediction_log_pb2,
+    prediction_service_pb2,
+    saved_model_pb2,
+    tensor_pb2,
+]
 OFFICIAL = [
     any_pb2,
+    attr_value_pb2,
     file_system_storage_path_source_pb2,
     fingerprint_pb2,
+    function_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
     meta_graph_pb2,
     model_pb2,
+    node_def_pb2,
+    op_def_pb2,
     predict_pb2,
     status_pb2,
     tensor_shape_pb2,
+    tf_graph,
     tf_saved_model,
     tf_tensor,
     tfs_config,
+    tfs_log,
 ]
 RENAMED = {"PackedMessage": "Any"}
 NUMBERED = {"error_code"}
@@ -115,7 +140,7 @@ def _fill(message: Message, choice: int, numbers: Iterator[int]) -> None:
             value = field.message_type.fields_by_name["value"]
             for key in ("one", "two"):
                 if value.message_type is None:
-                    held[key] = next(numbers)
+                    held[key] = _value(value, next(numbers))
                 else:
                     _fill(held[key], choice, numbers)
         else:
@@ -147,7 +172,7 @@ def test_every_data_type_that_we_declare_is_the_official_one() -> None:
 
 
 @pytest.mark.parametrize("name", MESSAGES)
-@pytest.mark.parametrize("choice", range(3))
+@pytest.mark.parametrize("choice", range(5))
 def test_what_one_side_writes_the_other_reads(name: str, choice: int) -> None:
     ours, official = pair(name)
     message = filled(ours, choice)

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
 from headwise.errors import UnreadableModelError
+from headwise.savedmodel.detected import DetectedHead
+from headwise.savedmodel.detection import detect
 from headwise.savedmodel.signature import Signature
 from headwise.tfserving import saved_model_pb2
 
 SERVE_TAG = "serve"
+LARGEST_GRAPH = 128 * 2**20
+"""Bytes of a saved_model.pb. Weights lie beside it: the graphs of large networks take some 10 MB. The rest is room for
+constants in the graph; a file of nothing but empty messages takes forty times its size in memory."""
+LARGEST_FINGERPRINT = 2**16
+"""Bytes; it holds five numbers and a UUID."""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedModel:
-    """What a SavedModel declares. fingerprint: TensorFlow's singleprint, None if it has none."""
+    """What a SavedModel declares, and what its graph shows.
+
+    fingerprint: TensorFlow's singleprint, None if it has none. detected: the heads of the floating outputs, by
+    signature and output.
+    """
 
     signatures: Mapping[str, Signature]
     fingerprint: str | None
     tensorflow_version: str
+    detected: Mapping[str, Mapping[str, DetectedHead]] = field(default_factory=dict)
 
 
 def read(folder: Path) -> SavedModel:
@@ -31,7 +44,7 @@ def read(folder: Path) -> SavedModel:
     """
     file = folder / "saved_model.pb"
     try:
-        proto = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+        proto = saved_model_pb2.SavedModel.FromString(content(file, LARGEST_GRAPH))
     except FileNotFoundError:
         raise UnreadableModelError(f"{file}: not found; a SavedModel folder holds it") from None
     except OSError as error:
@@ -41,14 +54,16 @@ def read(folder: Path) -> SavedModel:
     graphs = [graph for graph in proto.meta_graphs if SERVE_TAG in graph.meta_info_def.tags]
     if not graphs:
         raise UnreadableModelError(f"{file}: no graph is tagged {SERVE_TAG!r}; export the model for serving")
+    signatures = {
+        name: Signature.from_proto(signature)
+        for name, signature in sorted(graphs[0].signature_def.items())
+        if not name.startswith("__")
+    }
     return SavedModel(
-        {
-            name: Signature.from_proto(signature)
-            for name, signature in sorted(graphs[0].signature_def.items())
-            if not name.startswith("__")
-        },
+        signatures,
         read_fingerprint(folder),
         graphs[0].meta_info_def.tensorflow_version,
+        detect(graphs[0], signatures),
     )
 
 
@@ -59,9 +74,9 @@ def read_fingerprint(folder: Path) -> str | None:
     where there is no fingerprint to read.
     """
     try:
-        data = (folder / "fingerprint.pb").read_bytes()
+        data = content(folder / "fingerprint.pb", LARGEST_FINGERPRINT)
         proto = saved_model_pb2.FingerprintDef.FromString(data)
-    except (OSError, DecodeError):
+    except (OSError, DecodeError, UnreadableModelError):
         return None
     hashes = (
         proto.graph_def_program_hash,
@@ -70,3 +85,19 @@ def read_fingerprint(folder: Path) -> str | None:
         proto.checkpoint_hash,
     )
     return "/".join(map(str, hashes))
+
+
+def content(file: Path, limit: int) -> bytes:
+    """Read a file, unless it is larger than the limit, or a pipe that nobody may ever write to.
+
+    Raises: OSError, UnreadableModelError.
+    """
+    status = file.stat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise UnreadableModelError(f"{file}: neither a file nor a folder")
+    if status.st_size <= limit:
+        with file.open("rb") as opened:
+            data = opened.read(limit + 1)
+        if len(data) <= limit:
+            return data
+    raise UnreadableModelError(f"{file}: {status.st_size} bytes; at most {limit} are read")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from headwise.tfserving import tensor_pb2 as headwise_dot_tfserving_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eheadwise/tfserving/graph.proto\x12\x12headwise.tfserving\x1a\x1fheadwise/tfserving/tensor.proto\"n\n\x08GraphDef\x12)\n\x04node\x18\x01 \x03(\x0b\x32\x1b.headwise.tfserving.NodeDef\x12\x37\n\x07library\x18\x02 \x01(\x0b\x32&.headwise.tfserving.FunctionDefLibrary\"\xb3\x01\n\x07NodeDef\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02op\x18\x02 \x01(\t\x12\r\n\x05input\x18\x03 \x03(\t\x12\x33\n\x04\x61ttr\x18\x05 \x03(\x0b\x32%.headwise.tfserving.NodeDef.AttrEntry\x1aJ\n\tAttrEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.headwise.tfserving.AttrValue:\x02\x38\x01\"\xd8\x03\n\tAttrValue\x12\x37\n\x04list\x18\x01 \x01(\x0b\x32\'.headwise.tfserving.AttrValue.ListValueH\x00\x12\x0b\n\x01s\x18\x02 \x01(\x0cH\x00\x12\x0b\n\x01i\x18\x03 \x01(\x03H\x00\x12\x0b\n\x01\x66\x18\x04 \x01(\x02H\x00\x12\x0b\n\x01\x62\x18\x05 \x01(\x08H\x00\x12,\n\x04type\x18\x06 \x01(\x0e\x32\x1c.headwise.tfserving.DataTypeH\x00\x12\x35\n\x05shape\x18\x07 \x01(\x0b\x32$.headwise.tfserving.TensorShapeProtoH\x00\x12\x31\n\x06tensor\x18\x08 \x01(\x0b\x32\x1f.headwise.tfserving.TensorProtoH\x00\x12\x30\n\x04\x66unc\x18\n \x01(\x0b\x32 .headwise.tfserving.NameAttrListH\x00\x1a\x8a\x01\n\tListValue\x12\t\n\x01s\x18\x02 \x03(\x0c\x12\r\n\x01i\x18\x03 \x03(\x03\x42\x02\x10\x01\x12.\n\x04type\x18\x06 \x03(\x0e\x32\x1c.headwise.tfserving.DataTypeB\x02\x10\x01\x12\x33\n\x05shape\x18\x07 \x03(\x0b\x32$.headwise.tfserving.TensorShapeProtoB\x07\n\x05value\"\x1c\n\x0cNameAttrList\x12\x0c\n\x04name\x18\x01 \x01(\t\"G\n\x12\x46unctionDefLibrary\x12\x31\n\x08\x66unction\x18\x01 \x03(\x0b\x32\x1f.headwise.tfserving.FunctionDef\"\xcd\x01\n\x0b\x46unctionDef\x12,\n\tsignature\x18\x01 \x01(\x0b\x32\x19.headwise.tfserving.OpDef\x12-\n\x08node_def\x18\x03 \x03(\x0b\x32\x1b.headwise.tfserving.NodeDef\x12\x35\n\x03ret\x18\x04 \x03(\x0b\x32(.headwise.tfserving.FunctionDef.RetEntry\x1a*\n\x08RetEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc4\x01\n\x05OpDef\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\tinput_arg\x18\x02 \x03(\x0b\x32 .headwise.tfserving.OpDef.ArgDef\x12\x34\n\noutput_arg\x18\x03 \x03(\x0b\x32 .headwise.tfserving.OpDef.ArgDef\x1a\x42\n\x06\x41rgDef\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x04type\x18\x03 \x01(\x0e\x32\x1c.headwise.tfserving.DataTypeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eheadwise/tfserving/graph.proto\x12\x12headwise.tfserving\x1a\x1fheadwise/tfserving/tensor.proto\"n\n\x08GraphDef\x12)\n\x04node\x18\x01 \x03(\x0b\x32\x1b.headwise.tfserving.NodeDef\x12\x37\n\x07library\x18\x02 \x01(\x0b\x32&.headwise.tfserving.FunctionDefLibrary\"\xb3\x01\n\x07NodeDef\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02op\x18\x02 \x01(\t\x12\r\n\x05input\x18\x03 \x03(\t\x12\x33\n\x04\x61ttr\x18\x05 \x03(\x0b\x32%.headwise.tfserving.NodeDef.AttrEntry\x1aJ\n\tAttrEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.headwise.tfserving.AttrValue:\x02\x38\x01\"\xaf\x02\n\tAttrValue\x12\x37\n\x04list\x18\x01 \x01(\x0b\x32\'.headwise.tfserving.AttrValue.ListValueH\x00\x12\x0b\n\x01i\x18\x03 \x01(\x03H\x00\x12,\n\x04type\x18\x06 \x01(\x0e\x32\x1c.headwise.tfserving.DataTypeH\x00\x12\x31\n\x06tensor\x18\x08 \x01(\x0b\x32\x1f.headwise.tfserving.TensorProtoH\x00\x12\x30\n\x04\x66unc\x18\n \x01(\x0b\x32 .headwise.tfserving.NameAttrListH\x00\x1a@\n\tListValue\x12\x33\n\x05shape\x18\x07 \x03(\x0b\x32$.headwise.tfserving.TensorShapeProtoB\x07\n\x05value\"\x1c\n\x0cNameAttrList\x12\x0c\n\x04name\x18\x01 \x01(\t\"G\n\x12\x46unctionDefLibrary\x12\x31\n\x08\x66unction\x18\x01 \x03(\x0b\x32\x1f.headwise.tfserving.FunctionDef\"\xcd\x01\n\x0b\x46unctionDef\x12,\n\tsignature\x18\x01 \x01(\x0b\x32\x19.headwise.tfserving.OpDef\x12-\n\x08node_def\x18\x03 \x03(\x0b\x32\x1b.headwise.tfserving.NodeDef\x12\x35\n\x03ret\x18\x04 \x03(\x0b\x32(.headwise.tfserving.FunctionDef.RetEntry\x1a*\n\x08RetEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x98\x01\n\x05OpDef\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\tinput_arg\x18\x02 \x03(\x0b\x32 .headwise.tfserving.OpDef.ArgDef\x12\x34\n\noutput_arg\x18\x03 \x03(\x0b\x32 .headwise.tfserving.OpDef.ArgDef\x1a\x16\n\x06\x41rgDef\x12\x0c\n\x04name\x18\x01 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_NODEDEF_ATTRENTRY']._loaded_options = None
   _globals['_NODEDEF_ATTRENTRY']._serialized_options = b'8\001'
-  _globals['_ATTRVALUE_LISTVALUE'].fields_by_name['i']._loaded_options = None
-  _globals['_ATTRVALUE_LISTVALUE'].fields_by_name['i']._serialized_options = b'\020\001'
-  _globals['_ATTRVALUE_LISTVALUE'].fields_by_name['type']._loaded_options = None
-  _globals['_ATTRVALUE_LISTVALUE'].fields_by_name['type']._serialized_options = b'\020\001'
   _globals['_FUNCTIONDEF_RETENTRY']._loaded_options = None
   _globals['_FUNCTIONDEF_RETENTRY']._serialized_options = b'8\001'
   _globals['_GRAPHDEF']._serialized_start=87
@@ -47,19 +43,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NODEDEF_ATTRENTRY']._serialized_start=305
   _globals['_NODEDEF_ATTRENTRY']._serialized_end=379
   _globals['_ATTRVALUE']._serialized_start=382
-  _globals['_ATTRVALUE']._serialized_end=854
-  _globals['_ATTRVALUE_LISTVALUE']._serialized_start=707
-  _globals['_ATTRVALUE_LISTVALUE']._serialized_end=845
-  _globals['_NAMEATTRLIST']._serialized_start=856
-  _globals['_NAMEATTRLIST']._serialized_end=884
-  _globals['_FUNCTIONDEFLIBRARY']._serialized_start=886
-  _globals['_FUNCTIONDEFLIBRARY']._serialized_end=957
-  _globals['_FUNCTIONDEF']._serialized_start=960
-  _globals['_FUNCTIONDEF']._serialized_end=1165
-  _globals['_FUNCTIONDEF_RETENTRY']._serialized_start=1123
-  _globals['_FUNCTIONDEF_RETENTRY']._serialized_end=1165
-  _globals['_OPDEF']._serialized_start=1168
-  _globals['_OPDEF']._serialized_end=1364
-  _globals['_OPDEF_ARGDEF']._serialized_start=1298
-  _globals['_OPDEF_ARGDEF']._serialized_end=1364
+  _globals['_ATTRVALUE']._serialized_end=685
+  _globals['_ATTRVALUE_LISTVALUE']._serialized_start=612
+  _globals['_ATTRVALUE_LISTVALUE']._serialized_end=676
+  _globals['_NAMEATTRLIST']._serialized_start=687
+  _globals['_NAMEATTRLIST']._serialized_end=715
+  _globals['_FUNCTIONDEFLIBRARY']._serialized_start=717
+  _globals['_FUNCTIONDEFLIBRARY']._serialized_end=788
+  _globals['_FUNCTIONDEF']._serialized_start=791
+  _globals['_FUNCTIONDEF']._serialized_end=996
+  _globals['_FUNCTIONDEF_RETENTRY']._serialized_start=954
+  _globals['_FUNCTIONDEF_RETENTRY']._serialized_end=996
+  _globals['_OPDEF']._serialized_start=999
+  _globals['_OPDEF']._serialized_end=1151
+  _globals['_OPDEF_ARGDEF']._serialized_start=1129
+  _globals['_OPDEF_ARGDEF']._serialized_end=1151
 # @@protoc_insertion_point(module_scope)

@@ -35,37 +35,23 @@ class NodeDef(_message.Message):
     def __init__(self, name: _Optional[str] = ..., op: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., attr: _Optional[_Mapping[str, AttrValue]] = ...) -> None: ...
 
 class AttrValue(_message.Message):
-    __slots__ = ("list", "s", "i", "f", "b", "type", "shape", "tensor", "func")
+    __slots__ = ("list", "i", "type", "tensor", "func")
     class ListValue(_message.Message):
-        __slots__ = ("s", "i", "type", "shape")
-        S_FIELD_NUMBER: _ClassVar[int]
-        I_FIELD_NUMBER: _ClassVar[int]
-        TYPE_FIELD_NUMBER: _ClassVar[int]
+        __slots__ = ("shape",)
         SHAPE_FIELD_NUMBER: _ClassVar[int]
-        s: _containers.RepeatedScalarFieldContainer[bytes]
-        i: _containers.RepeatedScalarFieldContainer[int]
-        type: _containers.RepeatedScalarFieldContainer[_tensor_pb2.DataType]
         shape: _containers.RepeatedCompositeFieldContainer[_tensor_pb2.TensorShapeProto]
-        def __init__(self, s: _Optional[_Iterable[bytes]] = ..., i: _Optional[_Iterable[int]] = ..., type: _Optional[_Iterable[_Union[_tensor_pb2.DataType, str]]] = ..., shape: _Optional[_Iterable[_Union[_tensor_pb2.TensorShapeProto, _Mapping]]] = ...) -> None: ...
+        def __init__(self, shape: _Optional[_Iterable[_Union[_tensor_pb2.TensorShapeProto, _Mapping]]] = ...) -> None: ...
     LIST_FIELD_NUMBER: _ClassVar[int]
-    S_FIELD_NUMBER: _ClassVar[int]
     I_FIELD_NUMBER: _ClassVar[int]
-    F_FIELD_NUMBER: _ClassVar[int]
-    B_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
-    SHAPE_FIELD_NUMBER: _ClassVar[int]
     TENSOR_FIELD_NUMBER: _ClassVar[int]
     FUNC_FIELD_NUMBER: _ClassVar[int]
     list: AttrValue.ListValue
-    s: bytes
     i: int
-    f: float
-    b: bool
     type: _tensor_pb2.DataType
-    shape: _tensor_pb2.TensorShapeProto
     tensor: _tensor_pb2.TensorProto
     func: NameAttrList
-    def __init__(self, list: _Optional[_Union[AttrValue.ListValue, _Mapping]] = ..., s: _Optional[bytes] = ..., i: _Optional[int] = ..., f: _Optional[float] = ..., b: _Optional[bool] = ..., type: _Optional[_Union[_tensor_pb2.DataType, str]] = ..., shape: _Optional[_Union[_tensor_pb2.TensorShapeProto, _Mapping]] = ..., tensor: _Optional[_Union[_tensor_pb2.TensorProto, _Mapping]] = ..., func: _Optional[_Union[NameAttrList, _Mapping]] = ...) -> None: ...
+    def __init__(self, list: _Optional[_Union[AttrValue.ListValue, _Mapping]] = ..., i: _Optional[int] = ..., type: _Optional[_Union[_tensor_pb2.DataType, str]] = ..., tensor: _Optional[_Union[_tensor_pb2.TensorProto, _Mapping]] = ..., func: _Optional[_Union[NameAttrList, _Mapping]] = ...) -> None: ...
 
 class NameAttrList(_message.Message):
     __slots__ = ("name",)
@@ -99,12 +85,10 @@ class FunctionDef(_message.Message):
 class OpDef(_message.Message):
     __slots__ = ("name", "input_arg", "output_arg")
     class ArgDef(_message.Message):
-        __slots__ = ("name", "type")
+        __slots__ = ("name",)
         NAME_FIELD_NUMBER: _ClassVar[int]
-        TYPE_FIELD_NUMBER: _ClassVar[int]
         name: str
-        type: _tensor_pb2.DataType
-        def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[_tensor_pb2.DataType, str]] = ...) -> None: ...
+        def __init__(self, name: _Optional[str] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     INPUT_ARG_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_ARG_FIELD_NUMBER: _ClassVar[int]
