@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from headwise.savedmodel.detected import DetectedHead
+from headwise.errors import UnreadableModelError
+from headwise.savedmodel.detected import UNKNOWN, DetectedHead
+from headwise.savedmodel.graph import shortened
+from headwise.savedmodel.keras_archive import read_archive
+from headwise.savedmodel.keras_config import is_object, is_sequence, mapping, text
+from headwise.savedmodel.keras_detection import detect_output
+from headwise.savedmodel.keras_graph import Ref, Scope, is_model, layer_name
+from headwise.savedmodel.keras_training import count_outputs, read_training
 from headwise.savedmodel.training_config import TrainingConfig
 
 
@@ -33,9 +40,59 @@ def read_keras(file: Path) -> KerasModel:
 
     Raises: UnreadableModelError.
     """
-    raise NotImplementedError(file)
+    config, metadata = read_archive(file)
+    if not is_object(config):
+        raise UnreadableModelError(f"{file}: config.json describes no model: it names no class and configuration")
+    return replace(from_config(config), keras_version=text(metadata.get("keras_version")) or None)
 
 
 def from_config(config: Mapping[str, Any], compile_config: Mapping[str, Any] | None = None) -> KerasModel:
-    """Read what `keras.saving.serialize_keras_object(model)` and `model.get_compile_config()` give."""
-    raise NotImplementedError(config, compile_config)
+    """Read what `keras.saving.serialize_keras_object(model)` and `model.get_compile_config()` give.
+
+    compile_config: the one in `config` if left out. A subclassed model's layers are code: its outputs are unknown.
+    """
+    within = mapping(config.get("config"))
+    compiled = mapping(config.get("compile_config") if compile_config is None else compile_config)
+    name = text(within.get("name"))
+    if not is_model(config):
+        return KerasModel(name, _opaque(config, compiled))
+    scope = Scope(within)
+    trainings = read_training(compiled, [_names(scope, path, ref) for path, ref in scope.outputs])
+    return KerasModel(
+        name,
+        {
+            export_name: KerasOutput(_head(scope, ref), training)
+            for export_name, (_, ref), training in zip(_export_names(scope), scope.outputs, trainings, strict=True)
+        },
+    )
+
+
+def _head(scope: Scope, ref: Ref | None) -> DetectedHead:
+    return DetectedHead(UNKNOWN, None) if ref is None else detect_output(scope, ref)
+
+
+def _names(scope: Scope, path: tuple[str, ...], ref: Ref | None) -> tuple[str, ...]:
+    """A key; the name of the layer, which a key of the same name goes before."""
+    layer = () if ref is None else (layer_name(scope.layer(ref)),)
+    return (*path[:1], *layer) if scope.has_keys else layer
+
+
+def _export_names(scope: Scope) -> list[str]:
+    """As `model.export` has them. It refuses outputs that are nested deeper; the way to them tells them apart."""
+    paths = [path for path, _ in scope.outputs]
+    if any(len(path) > 1 for path in paths):
+        return [".".join(path) for path in paths]
+    return [path[0] if scope.has_keys else f"output_{index}" for index, path in enumerate(paths)]
+
+
+def _opaque(config: Mapping[str, Any], compiled: Mapping[str, Any]) -> dict[str, KerasOutput]:
+    """The outputs of a subclassed model, as many as it has losses."""
+    path = (shortened(f"{text(config.get('class_name'))} {text(mapping(config.get('config')).get('name'))}"),)
+    head = DetectedHead(UNKNOWN, None, path)
+    loss = compiled.get("loss")
+    if isinstance(loss, dict) and not is_object(loss) and not is_sequence(loss):
+        names = sorted(loss)
+    else:
+        names = [f"output_{index}" for index in range(count_outputs(compiled))]
+    trainings = read_training(compiled, [(name,) for name in names])
+    return {name: KerasOutput(head, training) for name, training in zip(names, trainings, strict=True)}

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 class Loss:
     """name: Keras's own in snake case ("binary_crossentropy"); "custom" if it is nobody's we know.
 
-    from_logits: None where the loss has no such choice.
+    from_logits: None where the loss has no such choice. ignores: it leaves the rows of one target out
+    (ignore_class), such as 255 in a segmentation map.
     """
 
     name: str
     from_logits: bool | None = None
+    ignores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
