@@ -22,7 +22,7 @@ def head_table() -> str:
             if isinstance(cell, Legal):
                 row.append(cell.formula)
                 continue
-            reason = f"{cell.why}. Instead: {cell.instead}."
+            reason = f"{cell.why}. Instead: {cell.instead} ([{cell.code}](diagnostics.md#{cell.code.lower()}))."
             if reason not in reasons:
                 reasons.append(reason)
             row.append(f"refused ({reasons.index(reason) + 1})")

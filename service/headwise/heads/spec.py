@@ -57,8 +57,12 @@ class Legal:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A head that cannot mean what it says: why, and what to write instead."""
+    """A head that cannot mean what it says: why, and what to write instead.
 
+    code: of the diagnosis that explains it at length, in docs/diagnostics.md.
+    """
+
+    code: str
     why: str
     instead: str
 
@@ -123,30 +127,37 @@ _MARGIN = Legal(
     links.logit_of_tanh,
 )
 _ONE_SOFTMAX = Refused(
+    "HW101",
     "one softmax unit is always 1: softmax normalises over the units, and there is only one",
     'export Dense(1) without activation and write "activation": "linear", or Dense(2) with softmax',
 )
 _TWO_SIGMOIDS = Refused(
+    "HW102",
     "two independent sigmoids need not sum to 1, so they are two labels, not two classes",
     'write "task": "multilabel", or train Dense(1) with sigmoid or Dense(2) with softmax',
 )
 _MANY_SIGMOIDS = Refused(
+    "HW102",
     "independent sigmoids need not sum to 1 over exclusive classes",
     'write "task": "multilabel" if labels may occur together, or train with softmax',
 )
 _COMPETING = Refused(
+    "HW107",
     "softmax makes labels compete: no two of them could be on together",
     'write "task": "multiclass" if exactly one label holds, or train with sigmoid',
 )
 _TANH_CLASSES = Refused(
+    "HW125",
     "tanh gives margins in [-1, 1], which are neither logits nor probabilities of several classes",
     "export the layer without activation and declare it linear",
 )
 _ORDINAL_CLASSES = Refused(
+    "HW126",
     "an ordinal head has one unit a step, P(y > k); softmax and tanh over classes do not give that",
     'write "task": "multiclass", or train K-1 steps with sigmoid or linear units',
 )
 _NO_VALUES = Refused(
+    "HW127",
     "softmax and log_softmax give shares of one, not a quantity",
     'write "task": "multiclass", or train a linear unit for regression',
 )
@@ -216,5 +227,5 @@ def legal(layout: Layout, activation: Activation) -> Legal:
     """
     cell = HEAD_TABLE[layout][activation]
     if isinstance(cell, Refused):
-        raise UnsupportedHeadError(f"{layout} with activation {activation}: {cell.why}; {cell.instead}")
+        raise UnsupportedHeadError(f"{layout} with activation {activation}: {cell.why}; {cell.instead} ({cell.code})")
     return cell

@@ -82,7 +82,7 @@ def test_a_refusal_says_what_why_and_what_to_write_instead(layout: Layout, activ
     with pytest.raises(UnsupportedHeadError) as caught:
         legal(layout, activation)
 
-    assert str(caught.value) == f"{layout} with activation {activation}: {cell.why}; {cell.instead}"
+    assert str(caught.value) == f"{layout} with activation {activation}: {cell.why}; {cell.instead} ({cell.code})"
     assert cell.why
     assert any(verb in cell.instead for verb in ("write", "train", "export"))
 

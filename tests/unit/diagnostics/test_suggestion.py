@@ -1,0 +1,67 @@
+"""The command line that would write a missing card."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from headwise.diagnostics.suggestion import suggest
+from headwise.savedmodel import SavedModel, Signature, TensorSpec
+from headwise.savedmodel.detected import UNKNOWN, DetectedHead
+
+FOLDER = Path("my models/m/3")
+
+
+def model(**outputs: tuple[str, int | None]) -> SavedModel:
+    specs = {name: TensorSpec("float32", (None, units)) for name, (_, units) in outputs.items()}
+    heads = {name: DetectedHead(activation, units) for name, (activation, units) in outputs.items()}
+    return SavedModel({"serving_default": Signature({}, specs)}, None, "", {"serving_default": heads})
+
+
+@pytest.mark.parametrize(
+    ("activation", "units", "shown", "arguments"),
+    [
+        ("sigmoid", 1, "sigmoid, 1 unit", "--labels NEGATIVE,POSITIVE"),
+        ("softmax", 3, "softmax, 3 units", "--labels CLASS0,CLASS1,CLASS2"),
+        ("softmax", 1000, "softmax, 1000 units", "--labels-from LABELS.txt"),
+        ("linear", 2, "linear, 2 units", "--labels NEGATIVE,POSITIVE --task binary"),
+        ("linear", 3, "linear, 3 units", "--labels CLASS0,CLASS1,CLASS2 --task multiclass"),
+        (UNKNOWN, 1, "of unknown activation, 1 unit", "--labels NEGATIVE,POSITIVE --activation ACTIVATION"),
+    ],
+)
+def test_one_output(activation: str, units: int, shown: str, arguments: str) -> None:
+    text = suggest(FOLDER, model(y=(activation, units)))
+    assert text is not None
+    said, _, command = text.partition(": ")
+    assert said == f"y is {shown}"
+    command, _, choices = command.partition(" (")
+    assert shlex.split(command) == ["headwise", "attach", str(FOLDER), *arguments.split()]
+    assert ("--task multilabel if labels may hold together" in choices) == ("--task" in arguments)
+    assert ("--task regression without labels" in choices) == (activation == "linear")
+
+
+def test_several_outputs_are_named_and_what_can_have_no_head_is_left_out() -> None:
+    text = suggest(FOLDER, model(a=("sigmoid", 1), b=("softmax", 2), c=("relu", 8)))
+    assert text is not None
+    assert text.endswith("--labels a=NEGATIVE,POSITIVE --labels b=NEGATIVE,POSITIVE")
+
+
+def test_what_can_have_no_head_says_why() -> None:
+    text = suggest(FOLDER, model(y=("softmax", 1)))
+    assert text is not None
+    assert text.startswith("y can have no head: ")
+    assert "one softmax unit is always 1" in text
+    assert "headwise attach" not in text
+
+
+def test_nothing_is_said_of_a_model_without_floating_rows() -> None:
+    scalar = SavedModel(
+        {"serving_default": Signature({}, {"n": TensorSpec("float32", ())})},
+        None,
+        "",
+        {"serving_default": {"n": DetectedHead(UNKNOWN, None)}},
+    )
+    assert suggest(FOLDER, scalar) is None
+    assert suggest(FOLDER, SavedModel({}, None, "")) is None
