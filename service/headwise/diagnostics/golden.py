@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from headwise.diagnostics.rounding import decision, standing, tolerance
+from headwise.errors import HeadMismatchError
 from headwise.heads import Head
 
+_NO_DTYPES: Mapping[str, str] = {}
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class GoldenRecord:
     """One row: inputs (1, ...) by name, the raw outputs (1, ...) that are expected, and what they decide.
 
@@ -30,11 +36,174 @@ def choose(
     outputs: Mapping[str, NDArray[Any]],
     heads: Mapping[str, Head],
     most: int = 8,
+    *,
+    dtypes: Mapping[str, str] = _NO_DTYPES,
 ) -> tuple[GoldenRecord, ...]:
-    """A handful of rows (batch, ...) that decide differently, none so near a cut that rounding could flip it."""
-    raise NotImplementedError
+    """A handful of rows (batch, ...) that decide differently, none so near a cut that rounding could flip it.
+
+    Rows that hold a number that is not finite, or that contradict their head, are passed over. Of an output with
+    positions one decision must stand in each row.
+    dtypes: TensorFlow's names for outputs whose array does not have it (bfloat16).
+    """
+    usable = _obedient(outputs, heads)
+    others = (array for name, array in outputs.items() if name not in heads)
+    for array in (*inputs.values(), *others):
+        if array.ndim and array.dtype.kind in "fc" and len(usable):
+            usable &= np.isfinite(array).reshape(len(usable), -1).all(axis=1)
+    kept = np.flatnonzero(usable)
+    if not len(kept):
+        return ()
+    raw = {name: array[kept] for name, array in outputs.items()}
+    answers = decided(raw, heads)
+    steady = np.ones(len(kept), np.bool_)
+    for name in answers:
+        stands = standing(heads[name], raw[name], dtypes.get(name))
+        each = stands.all(axis=-1) if heads[name].task == "multilabel" else stands
+        steady &= each.reshape(len(kept), -1).any(axis=1)
+    return tuple(
+        GoldenRecord(
+            signature_name,
+            # A scalar input goes with every row.
+            {name: array[kept[at] : kept[at] + 1] if array.ndim else array for name, array in inputs.items()},
+            {name: array[at : at + 1] for name, array in raw.items()},
+            {name: array[at : at + 1] for name, array in answers.items()},
+        )
+        for at in _varied(answers, np.flatnonzero(steady), most)
+    )
 
 
-def difference(record: GoldenRecord, outputs: Mapping[str, NDArray[Any]], heads: Mapping[str, Head]) -> str | None:
-    """What differs between what came and what the record expects; None if it holds."""
-    raise NotImplementedError
+def decided(outputs: Mapping[str, NDArray[Any]], heads: Mapping[str, Head]) -> dict[str, NDArray[Any]]:
+    """What the heads decide for their outputs (batch, ...); nothing for regression and for outputs that are not there.
+
+    Raises: HeadMismatchError if an output contradicts its head.
+    """
+    answers = {name: decision(head.answer(outputs[name])) for name, head in heads.items() if name in outputs}
+    return {name: answer for name, answer in answers.items() if answer is not None}
+
+
+def decide_anew(record: GoldenRecord, heads: Mapping[str, Head]) -> GoldenRecord:
+    """The record under other heads of its signature: the model's outputs stay, what they decide is derived again.
+
+    Raises: HeadMismatchError if an output contradicts its head.
+    """
+    return replace(record, decided=decided(record.outputs, heads))
+
+
+def difference(
+    record: GoldenRecord,
+    outputs: Mapping[str, NDArray[Any]],
+    heads: Mapping[str, Head],
+    *,
+    dtypes: Mapping[str, str] = _NO_DTYPES,
+) -> str | None:
+    """What differs between what came and what the record expects; None if it holds.
+
+    Numbers agree within the tolerance of their dtype, everything else exactly. Decisions agree exactly, but for
+    those that rounding could flip. dtypes as in `choose`.
+    """
+    return next(_differences(record, outputs, heads, dtypes), None)
+
+
+def _obedient(outputs: Mapping[str, NDArray[Any]], heads: Mapping[str, Head]) -> NDArray[np.bool_]:
+    """Which rows do not contradict their heads; asked one by one only where not all of them obey."""
+    rows = max((len(array) for array in outputs.values()), default=0)
+    try:
+        decided(outputs, heads)
+    except HeadMismatchError:
+        return np.array([_obeys({name: a[at : at + 1] for name, a in outputs.items()}, heads) for at in range(rows)])
+    return np.ones(rows, np.bool_)
+
+
+def _obeys(outputs: Mapping[str, NDArray[Any]], heads: Mapping[str, Head]) -> bool:
+    try:
+        decided(outputs, heads)
+    except HeadMismatchError:
+        return False
+    return True
+
+
+def _varied(answers: Mapping[str, NDArray[Any]], rows: NDArray[np.int64], most: int) -> list[int]:
+    """Up to `most` of the rows, each decision once before any comes twice."""
+    seen: Counter[tuple[bytes, ...]] = Counter()
+    ranked = []
+    for at in rows.tolist():
+        key = tuple(array[at].tobytes() for array in answers.values())
+        ranked.append((seen[key], at))
+        seen[key] += 1
+    return sorted(at for _, at in sorted(ranked)[:most])
+
+
+def _differences(
+    record: GoldenRecord, outputs: Mapping[str, NDArray[Any]], heads: Mapping[str, Head], dtypes: Mapping[str, str]
+) -> Iterator[str]:
+    for name, expected in record.outputs.items():
+        if name not in outputs:
+            yield f"output {name!r} did not come; these came: {', '.join(map(repr, outputs)) or 'none'}"
+        elif found := _numbers(expected, outputs[name], dtypes.get(name)):
+            yield f"output {name!r} {found}"
+    for name, expected in record.decided.items():
+        if name not in heads:
+            yield f"output {name!r} has an expected decision, but the card describes no head of it"
+            continue
+        try:
+            stands = standing(heads[name], record.outputs[name], dtypes.get(name))
+            came = decision(heads[name].answer(outputs[name]))
+        except HeadMismatchError as error:
+            yield f"output {name!r} contradicts its head: {error}"
+            continue
+        if found := _decisions(heads[name], expected, came, stands):
+            yield f"head {name!r} {found}"
+
+
+def _numbers(expected: NDArray[Any], came: NDArray[Any], dtype: str | None) -> str | None:
+    """The element that is furthest from what is expected, where it is too far."""
+    if came.shape != expected.shape or came.dtype != expected.dtype:
+        return f"is {_kind(came)}, expected is {_kind(expected)}"
+    if expected.dtype.kind != "f":
+        wrong = np.argwhere(came != expected)
+        return _at(came, expected, wrong[0], "") if len(wrong) else None
+    room = tolerance(expected, dtype).of(expected)
+    with np.errstate(invalid="ignore"):  # infinities of one sign are alike
+        beyond = np.where(came == expected, 0.0, np.abs(came.astype(np.float64) - expected) / room)
+    beyond = np.where(np.isnan(came) & np.isnan(expected), 0.0, np.nan_to_num(beyond, nan=np.inf))
+    if not (beyond > 1.0).any():
+        return None
+    at = np.array(np.unravel_index(beyond.argmax(), beyond.shape))
+    return _at(came, expected, at, f" within {room[tuple(at)]:.2g}")
+
+
+def _decisions(head: Head, expected: NDArray[Any], came: NDArray[Any] | None, stands: NDArray[np.bool_]) -> str | None:
+    """The first decision that differs among those that stand."""
+    if came is None or came.shape != expected.shape or stands.shape != expected.shape:
+        return f"decides {'nothing' if came is None else _kind(came)}, expected is {_kind(expected)}"
+    wrong = np.argwhere((came != expected) & stands)
+    if not len(wrong):
+        return None
+    at = tuple(wrong[0].tolist())
+    if expected.dtype == np.bool_:
+        on, off = ("on", "off") if came[at] else ("off", "on")
+        return f"says that {head.labels[at[-1]]!r} is {on}{_place(at[1:-1])}, expected is {off}"
+    return f"decides {_label(head, came[at])}{_place(at[1:])}, expected is {_label(head, expected[at])}"
+
+
+def _label(head: Head, index: int) -> str:
+    known = 0 <= index < len(head.labels)
+    return f"{head.labels[index]!r} ({index})" if known else f"class {index}, which the head does not have"
+
+
+def _at(came: NDArray[Any], expected: NDArray[Any], at: NDArray[np.int64], within: str) -> str:
+    index = tuple(at.tolist())
+    place = _place(index[1:]) if came.size > 1 else ""
+    return f"is {_text(came[index])}{place}, expected is {_text(expected[index])}{within}"
+
+
+def _text(value: Any) -> str:
+    return f"{float(value):.6g}" if isinstance(value, np.floating) else str(value)
+
+
+def _place(index: tuple[int, ...]) -> str:
+    return f" at [{', '.join(map(str, index))}]" if index else ""
+
+
+def _kind(array: NDArray[Any]) -> str:
+    return f"{'string' if array.dtype == object else array.dtype.name} {array.shape}"

@@ -18,9 +18,12 @@ from headwise.errors import (
     BackendRejectedError,
     ConfigurationError,
     ModelNotFoundError,
+    UnreadableModelError,
 )
 from headwise.repository.cards import CARD_PATH
+from headwise.repository.golden_file import GOLDEN_PATH, read_golden
 from headwise.repository.model_spec import ModelSpec, VersionState, VersionStatus
+from headwise.repository.proofs import Key, Proofs, Prove, Reading, Verdict
 from headwise.repository.served_model import ServedModel, load
 from headwise.repository.snapshot import Model, Snapshot, Version
 from headwise.repository.sources import ModelLocation, ModelSource
@@ -39,18 +42,25 @@ class StatusSource(Protocol):
 class ModelRepository:
     """Keeps the newest snapshot. Reading is synchronous; `refresh` looks at the disk and asks the model server.
 
-    timeout: seconds for one question. patience: seconds after which a version that the model server does not
-    name is not one that it will load next.
+    prove: runs golden records. timeout: seconds for one question. patience: seconds after which a version that the
+    model server does not name is not one that it will load next.
     """
 
     def __init__(
-        self, source: ModelSource, statuses: StatusSource, *, timeout: float = 2.0, patience: float = 10.0
+        self,
+        source: ModelSource,
+        statuses: StatusSource,
+        prove: Prove,
+        *,
+        timeout: float = 2.0,
+        patience: float = 10.0,
     ) -> None:
         self._source = source
         self._statuses = statuses
         self._timeout = timeout
         self._patience = patience
-        self._loaded: dict[Path, tuple[tuple[tuple[int, int], ...], ServedModel]] = {}
+        self._proofs = Proofs(prove)
+        self._loaded: dict[Path, tuple[tuple[tuple[int, int], ...], Reading]] = {}
         self._locations: Mapping[str, ModelLocation] | None = None
         self._unlisted = ""
         self._missed: dict[tuple[str, int], float] = {}
@@ -98,12 +108,10 @@ class ModelRepository:
                 error = str(problem)
                 self._missed.clear()  # while it says nothing it leaves nothing out
             self._missed = {key: since for key, since in self._missed.items() if key[0] in locations}
+            reported = {name: statuses.get(name, self._last_statuses(name)) for name in locations}
+            verdicts = await self._proofs.look(self._to_prove(on_disk, reported))
             models = {
-                name: Model(
-                    name,
-                    self._versions(name, on_disk[name], statuses.get(name, self._last_statuses(name))),
-                    location.labels,
-                )
+                name: Model(name, self._versions(name, on_disk[name], reported[name], verdicts), location.labels)
                 for name, location in locations.items()
             }
             self.snapshot, self._looked = Snapshot(models, error), began
@@ -135,7 +143,24 @@ class ModelRepository:
             for version in answer.model_version_status
         )
 
-    def _read(self, locations: Mapping[str, ModelLocation]) -> dict[str, dict[int, ServedModel]]:
+    def _to_prove(
+        self, on_disk: Mapping[str, Mapping[int, Reading]], reported: Mapping[str, tuple[VersionStatus, ...]]
+    ) -> dict[Key, Reading]:
+        """The versions that are loaded, as they stand on disk, or stood there when their folder was last seen."""
+        loaded = (
+            (name, status.version)
+            for name, statuses in reported.items()
+            for status in statuses
+            if status.state is VersionState.AVAILABLE
+        )
+        return {
+            (name, number): on_disk[name].get(number)
+            or self._proofs.reading((name, number))
+            or Reading(self.served(name, number) or ServedModel(name, number, {}))
+            for name, number in loaded
+        }
+
+    def _read(self, locations: Mapping[str, ModelLocation]) -> dict[str, dict[int, Reading]]:
         folders = {
             name: {version: folder for version, folder in location.versions().items() if _is_written(folder)}
             for name, location in locations.items()
@@ -148,27 +173,31 @@ class ModelRepository:
         self._loaded = {folder: kept for folder, kept in self._loaded.items() if folder in present}
         return read
 
-    def _load(self, name: str, version: int, folder: Path) -> ServedModel:
-        """Read what changed. A card that goes bad under a serving version is reported; the last good one stays."""
-        stamp = tuple(_stamp(folder / file) for file in ("saved_model.pb", CARD_PATH))
+    def _load(self, name: str, version: int, folder: Path) -> Reading:
+        """Read what changed. What goes bad under a serving version is reported; the last good reading stays."""
+        stamp = tuple(_stamp(folder / file) for file in ("saved_model.pb", CARD_PATH, GOLDEN_PATH))
         known = self._loaded.get(folder)
         if known is not None and known[0] == stamp:
             return known[1]
-        model = load(name, version, folder)
-        if model.refusal is not None:
-            kept = known is not None and known[1].card is not None
-            _log.warning("version refused", model=name, version=version, reason=str(model.refusal), last_good_kept=kept)
+        reading = _reading(name, version, folder)
+        if (refusal := reading.model.refusal) is not None:
+            kept = known is not None and known[1].model.card is not None
+            _log.warning("version refused", model=name, version=version, reason=str(refusal), last_good_kept=kept)
             if known is not None and kept:
-                model = replace(known[1], waiting=model.refusal)
-        self._loaded[folder] = (stamp, model)
-        return model
+                reading = Reading(replace(known[1].model, waiting=refusal), known[1].golden)
+        self._loaded[folder] = (stamp, reading)
+        return reading
 
     def _last_statuses(self, name: str) -> tuple[VersionStatus, ...]:
         model = self.snapshot.models.get(name)
         return tuple(version.status for version in model.versions) if model else ()
 
     def _versions(
-        self, name: str, on_disk: Mapping[int, ServedModel], statuses: tuple[VersionStatus, ...]
+        self,
+        name: str,
+        on_disk: Mapping[int, Reading],
+        statuses: tuple[VersionStatus, ...],
+        verdicts: Mapping[Key, Verdict],
     ) -> tuple[Version, ...]:
         """What the model server reports, and folders newer than all of that, which it will load next."""
         reported = {status.version: status for status in statuses}
@@ -178,15 +207,33 @@ class ModelRepository:
         self._missed = {key: since for key, since in self._missed.items() if key[0] != name or key[1] in unknown} | {
             (name, number): self._missed.get((name, number), time.monotonic()) for number in unknown
         }
+        found = {number: verdicts.get((name, number)) or self._unjudged(name, number, on_disk) for number in reported}
         return tuple(
             Version(
                 status,
-                on_disk.get(number) or self.served(name, number) or ServedModel(name, number, {}),
+                found[number].model,
+                unproven=found[number].unproven,
                 unserved=time.monotonic() - self._missed.get((name, number), math.inf) > self._patience,
             )
             for number, status in sorted(reported.items(), reverse=True)
             if status.state is not VersionState.END or (status.error and number in on_disk)
         )
+
+    def _unjudged(self, name: str, number: int, on_disk: Mapping[int, Reading]) -> Verdict:
+        """A version that is not loaded: there is nothing to run its golden records on."""
+        if number in on_disk:
+            return Verdict(on_disk[number].model)
+        return Verdict(self.served(name, number) or ServedModel(name, number, {}))
+
+
+def _reading(name: str, version: int, folder: Path) -> Reading:
+    model = load(name, version, folder)
+    if model.card is None:
+        return Reading(model)
+    try:
+        return Reading(model, read_golden(folder))
+    except UnreadableModelError as error:
+        return Reading(ServedModel(name, version, model.signatures, refusal=error))
 
 
 def _is_written(folder: Path) -> bool:

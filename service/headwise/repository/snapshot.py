@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from headwise.errors import HeadConfigError, HeadNotFoundError, ModelLoadError, ModelNotReadyError
-from headwise.repository.cards import CARD_PATH
+from headwise.errors import (
+    GoldenRecordsError,
+    HeadConfigError,
+    HeadNotFoundError,
+    ModelLoadError,
+    ModelNotReadyError,
+)
 from headwise.repository.model_spec import VersionState, VersionStatus
 from headwise.repository.served_model import ServedModel
 
@@ -18,11 +23,13 @@ class Version:
     """A version on disk or in the model server; without a folder on disk its `model` is bare.
 
     unserved: on disk, but the model server has not named it for a while: its configuration leaves it out.
+    unproven: why its golden records keep it out: they fail (GoldenRecordsError), or have not been run yet.
     """
 
     status: VersionStatus
     model: ServedModel
     unserved: bool = False
+    unproven: ModelNotReadyError | None = None
 
     @property
     def available(self) -> bool:
@@ -31,20 +38,25 @@ class Version:
 
     @property
     def admitted(self) -> bool:
-        """May answer a head-aware call: loaded, with a valid card."""
-        return self.available and self.model.card is not None
+        """May answer a head-aware call: loaded, with a valid card, its golden records held."""
+        return self.available and self.model.card is not None and self.unproven is None
 
     @property
-    def load_error(self) -> ModelLoadError | None:
-        """Why the model server gave up on it; a card that is refused comes first."""
+    def call_error(self) -> ModelNotReadyError | None:
+        """Why no head-aware call may ask it though its card is valid: it was not loaded, or is not proved."""
+        if self.unproven is not None:
+            return type(self.unproven)(f"{self.model} is kept out: {self.unproven}")
         if not self.status.error or self.model.refusal is not None:
             return None
         return ModelLoadError(f"{self.model} could not be loaded: {self.status.error}")
 
     @property
     def coming(self) -> bool:
-        """Will answer once the model server has loaded it."""
-        return not self.unserved and self.status.state < VersionState.AVAILABLE and self.model.card is not None
+        """Will answer once the model server has loaded it, or its golden records have been run."""
+        if self.unserved or self.model.card is None:
+            return False
+        proving = self.unproven is not None and not isinstance(self.unproven, GoldenRecordsError)
+        return self.status.state < VersionState.AVAILABLE or proving
 
     @property
     def problem(self) -> tuple[str, str] | None:  # noqa: PLR0911  # one line a reason, the first that holds
@@ -52,10 +64,9 @@ class Version:
         if self.model.refusal is not None:
             return HeadConfigError.code, str(self.model.refusal)
         if self.model.waiting is not None:
-            return (
-                HeadConfigError.code,
-                f"the last good card answers on, the one on disk is refused: {self.model.waiting}",
-            )
+            told = self.model.waiting
+            code = told.code if isinstance(told, GoldenRecordsError) else HeadConfigError.code
+            return code, f"the last good card answers on, the one on disk is refused: {told}"
         if self.status.error:
             return ModelLoadError.code, self.status.error
         if self.unserved:
@@ -63,8 +74,8 @@ class Version:
         if not self.available:
             return ModelNotReadyError.code, f"the model server has not loaded it ({self.status.state.name})"
         if self.model.card is None:
-            return HeadNotFoundError.code, f"no {CARD_PATH}: only its raw numbers can be read"
-        return None
+            return HeadNotFoundError.code, self.model.no_card
+        return None if self.unproven is None else (self.unproven.code, str(self.unproven))
 
     @property
     def settled(self) -> bool:
@@ -92,7 +103,7 @@ class Model:
     @property
     def ready(self) -> bool:
         """Something answers: a head, or raw numbers of a model that declares none."""
-        return any(version.available and version.model.refusal is None for version in self.versions)
+        return any(v.available and v.model.refusal is None and v.unproven is None for v in self.versions)
 
     @property
     def settled(self) -> bool:

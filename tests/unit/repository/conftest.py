@@ -1,4 +1,4 @@
-"""A repository over a folder of models and a model server whose word a test sets."""
+"""A repository over a folder of models; a test sets the model server's word, and that of the prover."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 from headwise.repository.model_repository import ModelRepository
 from headwise.repository.sources import ModelsFolder
 from support.in_memory_gateway import Models
+from support.proofs import Proving
 from support.statuses import Statuses
 
 
@@ -21,5 +22,10 @@ def statuses() -> Statuses:
 
 
 @pytest.fixture
-def repository(models: Models, statuses: Statuses) -> ModelRepository:
-    return ModelRepository(ModelsFolder(models.folder), statuses)
+def proving() -> Proving:
+    return Proving()
+
+
+@pytest.fixture
+def repository(models: Models, statuses: Statuses, proving: Proving) -> ModelRepository:
+    return ModelRepository(ModelsFolder(models.folder), statuses, proving)

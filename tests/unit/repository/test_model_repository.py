@@ -16,6 +16,7 @@ from headwise.repository.model_spec import VersionState
 from headwise.repository.served_model import ServedModel
 from headwise.repository.sources import ModelsFolder
 from support.in_memory_gateway import BINARY, Models
+from support.proofs import Proving
 from support.statuses import Listed, Statuses, admitted, found, states
 
 pytestmark = pytest.mark.anyio
@@ -146,9 +147,9 @@ async def test_a_version_that_the_model_server_never_names_is_settled_in_the_end
     models.add("m", REFUSED, version=1)
     models.add("m", HEADS, version=2)
     statuses.says("m", v1=AVAILABLE)
-    waiting = ModelRepository(ModelsFolder(models.folder), statuses, patience=60)
+    waiting = ModelRepository(ModelsFolder(models.folder), statuses, Proving(), patience=60)
     assert not (await found(waiting)).settled
-    done = ModelRepository(ModelsFolder(models.folder), statuses, patience=-1)
+    done = ModelRepository(ModelsFolder(models.folder), statuses, Proving(), patience=-1)
     model = await found(done)
     assert model.settled
     assert model.problem == ("model-not-ready", "version 2: the model server's configuration does not serve it")
@@ -157,7 +158,7 @@ async def test_a_version_that_the_model_server_never_names_is_settled_in_the_end
 async def test_a_silent_model_server_leaves_no_version_out(models: Models, statuses: Statuses) -> None:
     models.add("m", HEADS)
     statuses.failure = BackendUnavailableError("gone")
-    repository = ModelRepository(ModelsFolder(models.folder), statuses, patience=0.001)
+    repository = ModelRepository(ModelsFolder(models.folder), statuses, Proving(), patience=0.001)
     await repository.refresh()
     await asyncio.sleep(0.01)  # longer than its patience
     model = await found(repository)
@@ -196,7 +197,7 @@ async def test_a_model_that_the_server_does_not_know_yet_is_loading(
 async def test_a_list_that_cannot_be_read_leaves_the_last_good_one(models: Models, statuses: Statuses) -> None:
     models.add("m", HEADS)
     source = Listed(ConfigurationError("models.config: no model config file"))
-    repository = ModelRepository(source, statuses)
+    repository = ModelRepository(source, statuses, Proving())
     with pytest.raises(ConfigurationError, match="no model config file"):
         await repository.refresh()
     source.found = ModelsFolder(models.folder).locations()
