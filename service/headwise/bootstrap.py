@@ -10,11 +10,13 @@ from headwise.api.rest.app import RestSurface, create_app
 from headwise.backends.tfserving import TFServingBackend
 from headwise.errors import ConfigurationError
 from headwise.gateway import Gateway
+from headwise.golden_records import GoldenProver
 from headwise.repository.model_repository import ModelRepository
 from headwise.repository.sources import ModelConfigFile, ModelsFolder, ModelSource
 from headwise.settings import EMBEDDED, Settings, address
 from headwise.supervisor import EmbeddedModelServer
 from headwise.telemetry.metrics import Metrics
+from headwise.tripwires import Tripwires
 
 _FEW_RETRIES = ("--max_num_load_retries=1", "--load_retry_interval_micros=1000000")
 """TensorFlow Serving tries a broken version for five minutes; meanwhile nobody could be told that it is broken."""
@@ -43,9 +45,15 @@ def build(settings: Settings) -> Application:
     source = _source(settings)
     model_server = _embedded(settings) if settings.backend == EMBEDDED else None
     backend = TFServingBackend(model_server.target if model_server else settings.backend)
-    repository = ModelRepository(source, backend)
-    gateway = Gateway(backend, repository, raw_when_refused=settings.raw_when_refused)
     metrics = Metrics()
+    prove = GoldenProver(backend, timeout=settings.request_timeout, count=metrics.proved)
+    repository = ModelRepository(source, backend, prove)
+    gateway = Gateway(
+        backend,
+        repository,
+        raw_when_refused=settings.raw_when_refused,
+        tripwires=Tripwires(metrics, settings.on_contradiction),
+    )
     grpc = GrpcServer(
         gateway,
         address(settings.grpc, "grpc"),

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from numpy.typing import NDArray
 
 from headwise.backends.base import Arrays, Backend, RawPrediction, signature_map
@@ -30,9 +29,9 @@ from headwise.repository.model_spec import ModelSpec
 from headwise.repository.served_model import ServedModel
 from headwise.repository.snapshot import NO_VERSION, Model
 from headwise.savedmodel import Signature
+from headwise.telemetry.metrics import Metrics
 from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
-
-_log = structlog.get_logger(__name__)
+from headwise.tripwires import HeadWarning, Place, Tripwires
 
 ReadInputs = Callable[[Signature], Arrays]
 """Turns a request's body into arrays (batch, ...) by the signature of the version that will be asked."""
@@ -89,19 +88,30 @@ class HeadAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """The answers of one batch by head name, and the version whose output and card they are."""
+    """The answers of one batch by head name, and the version whose output and card they are.
+
+    warnings: why answers should not be trusted, where the gateway was told to give them all the same.
+    """
 
     model: ServedModel
     heads: Mapping[str, HeadAnswer]
+    warnings: tuple[HeadWarning, ...] = ()
 
 
 class Gateway:
     """Answers for models of the repository through the backend."""
 
-    def __init__(self, backend: Backend, repository: ModelRepository, *, raw_when_refused: bool = False) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        repository: ModelRepository,
+        *,
+        raw_when_refused: bool = False,
+        tripwires: Tripwires | None = None,
+    ) -> None:
         self._backend = backend
         self._raw_when_refused = raw_when_refused
-        self._warned: set[tuple[str, int, str]] = set()
+        self._tripwires = tripwires or Tripwires(Metrics())
         self.repository = repository
 
     async def classify(
@@ -198,9 +208,21 @@ class Gateway:
             raise
         if raw.version != asked.version:
             raise BackendProtocolError(f"version {asked.version} was asked, version {raw.version} answered")
+        card_digest = asked.valid_card().digest
+        judged = {
+            name: self._judged(
+                Place(asked.name, asked.version, card_digest, spec.signature_name, name),
+                head,
+                raw,
+                batch,
+                by_head[name],
+            )
+            for name, head in heads.items()
+        }
         return Classification(
             asked,
-            {name: self._answer(asked, name, head, raw, batch, by_head[name]) for name, head in heads.items()},
+            {name: answer for name, (answer, _) in judged.items()},
+            tuple(warning for _, warnings in judged.values() for warning in warnings),
         )
 
     async def resolve(self, spec: ModelSpec, *, timeout: float) -> ServedModel:
@@ -221,8 +243,8 @@ class Gateway:
         if version is None:
             known = ", ".join(str(other.status.version) for other in model.versions) or "none"
             raise VersionNotFoundError(f"model {spec.name} has no version {number}; its versions are {known}")
-        if version.load_error is not None:
-            raise version.load_error
+        if version.call_error is not None:
+            raise version.call_error
         return version.model
 
     async def _labelled(self, spec: ModelSpec, timeout: float) -> int:
@@ -236,33 +258,31 @@ class Gateway:
         version: int = answer.model_spec.version.value
         return version
 
-    def _answer(
-        self, model: ServedModel, name: str, head: Head, raw: RawPrediction, batch: int, options: Options
-    ) -> HeadAnswer:
-        where = f"output {name!r} of {model}"
-        if name not in raw.outputs:
-            raise OutputMissingError(f"{where} did not come; these came: {', '.join(raw.outputs) or 'none'}")
-        output = raw.outputs[name]
-        if output.ndim == 0 or output.shape[0] != batch:
-            raise OutputShapeError(f"{where} has the shape {output.shape} for {batch} rows")
-        try:
-            prediction = head.answer(output, options)
-        except HeadMismatchError as error:
-            raise type(error)(f"{where}: {error}") from error
-        self._warn_once(model, name, prediction)
-        return HeadAnswer(head, prediction, output)
+    def _judged(
+        self, place: Place, head: Head, raw: RawPrediction, batch: int, options: Options
+    ) -> tuple[HeadAnswer, tuple[HeadWarning, ...]]:
+        """A head's answer, and what speaks against it.
 
-    def _warn_once(self, model: ServedModel, name: str, prediction: Prediction) -> None:
-        key = (model.name, model.version, name)
-        if prediction.observations.row_sum_error and key not in self._warned:
-            self._warned.add(key)
-            _log.warning(
-                "rows of probabilities miss 1",
-                model=model.name,
-                version=model.version,
-                head=name,
-                by=prediction.observations.row_sum_error,
-            )
+        Raises: HeadMismatchError naming the output, the version and, where the catalogue has one, the code.
+        """
+        try:
+            output = _rows(raw, place.head, batch)
+            prediction = head.answer(output, options, strict=self._tripwires.strict)
+            warnings = self._tripwires.judge(place, head, prediction)
+        except HeadMismatchError as error:
+            code = self._tripwires.refused(place, error)
+            raise type(error)(f"{place}: {error}{f' ({code})' if code else ''}") from error
+        return HeadAnswer(head, prediction, output), warnings
+
+
+def _rows(raw: RawPrediction, name: str, batch: int) -> NDArray[Any]:
+    """One of the outputs, (batch, ...)."""
+    if name not in raw.outputs:
+        raise OutputMissingError(f"it did not come; these came: {', '.join(raw.outputs) or 'none'}")
+    output = raw.outputs[name]
+    if output.ndim == 0 or output.shape[0] != batch:
+        raise OutputShapeError(f"it has the shape {output.shape} for {batch} rows")
+    return output
 
 
 def _left(deadline: float) -> float:
@@ -274,13 +294,15 @@ def _nothing_admitted(model: Model, signature_name: str) -> HeadwiseError:
     """Why no version answers: one with a card is still to come, or the newest is refused or has no card."""
     if not any(version.coming for version in model.versions):
         for version in model.versions:
+            if version.unproven is not None and version.call_error is not None:
+                return version.call_error
             if version.available or version.model.refusal is not None:
                 try:
                     version.model.signature(signature_name)
                 except HeadwiseError as error:
                     return error
         for version in model.versions:
-            if version.load_error is not None:
-                return version.load_error
+            if version.call_error is not None:
+                return version.call_error
     reasons = (f"version {v.status.version}: {v.problem[1]}" for v in model.versions if v.problem)
     return ModelNotReadyError(f"model {model.name} is not ready: {'; '.join(reasons) or NO_VERSION}")

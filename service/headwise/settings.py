@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     raw_when_refused: bool = Field(
         False, description="Whether a model whose card is refused still answers on TensorFlow Serving's raw paths."
     )
+    on_contradiction: Literal["refuse", "warn"] = Field(
+        "refuse",
+        description="Numbers that contradict the head card: a 502, or an answer with a warning in it.",
+    )
     log_format: Literal["json", "console"] = Field("console", description="How log lines look.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
 

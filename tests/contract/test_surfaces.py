@@ -13,6 +13,8 @@ import pytest
 from headwise.api.status import STATUSES
 from headwise.backends.base import Arrays
 from headwise.errors import HeadwiseError
+from headwise.telemetry.metrics import Metrics
+from headwise.tripwires import Tripwires
 from support.in_memory_gateway import BINARY, Models
 from support.surfaces import Case, from_json, from_proto, serving
 
@@ -139,6 +141,18 @@ async def test_both_surfaces_give_equal_answers(models: Models, name: str) -> No
             if "top" in cell:
                 cell["top"] = [entry["index"] for entry in cell["top"]]
     assert over_grpc == over_http
+
+
+async def test_both_surfaces_warn_alike_where_contradictions_are_answered(models: Models) -> None:
+    case = Case("sigmoid", [[1.5], [0.25]])
+    async with serving(models, Tripwires(Metrics(), "warn")) as surfaces:
+        http = (await surfaces.over_http(case)).json()
+        over_grpc = from_proto(await surfaces.over_grpc(case))
+    assert over_grpc["warnings"] == from_json(http)["warnings"] == http["warnings"]
+    (warning,) = http["warnings"]
+    assert (warning["head"], warning["code"]) == ("output_0", "HW118")
+    assert "there is 1.5 in row 0" in warning["message"]
+    assert [row["probability"] for row in http["predictions"]] == [1.0, 0.75]
 
 
 @pytest.mark.parametrize("name", ERRORS)

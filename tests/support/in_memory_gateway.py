@@ -12,12 +12,15 @@ import numpy as np
 from headwise.backends.base import Arrays, Backend
 from headwise.backends.in_memory import InMemoryBackend, InMemoryModel
 from headwise.gateway import Classification, Gateway, ReadInputs, RequestOptions
+from headwise.golden_records import GoldenProver
 from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.sources import ModelsFolder
 from headwise.savedmodel.signature import NUMPY_DTYPES, Shape
 from headwise.savedmodel.tensors import to_proto
+from headwise.telemetry.metrics import Metrics
 from headwise.tfserving import saved_model_pb2, tensor_pb2
+from headwise.tripwires import Tripwires
 
 Specs = Mapping[str, tuple[str, Shape]]
 """Names of inputs or outputs to dtype and shape."""
@@ -86,10 +89,17 @@ class Models:
         self.backend.models.setdefault(name, {})[version] = InMemoryModel(signatures, run)
         return folder
 
-    async def gateway(self, backend: Backend | None = None, *, raw_when_refused: bool = False) -> Gateway:
+    def repository(self, backend: Backend | None = None) -> ModelRepository:
+        """A repository that has not looked yet."""
+        asked = backend or self.backend
+        return ModelRepository(ModelsFolder(self.folder), asked, GoldenProver(asked, timeout=5, count=Metrics().proved))
+
+    async def gateway(
+        self, backend: Backend | None = None, *, raw_when_refused: bool = False, tripwires: Tripwires | None = None
+    ) -> Gateway:
         """A gateway that has looked once."""
         asked = backend or self.backend
-        gateway = Gateway(asked, ModelRepository(ModelsFolder(self.folder), asked), raw_when_refused=raw_when_refused)
+        gateway = Gateway(asked, self.repository(asked), raw_when_refused=raw_when_refused, tripwires=tripwires)
         await gateway.repository.refresh()
         return gateway
 

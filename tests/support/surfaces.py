@@ -16,6 +16,7 @@ import numpy as np
 from headwise.api.grpc.server import GrpcServer
 from headwise.api.rest.app import create_app
 from headwise.telemetry.metrics import Metrics
+from headwise.tripwires import Tripwires
 from headwise.v1 import classification_service_pb2 as v1
 from headwise.v1.classification_service_pb2_grpc import ClassificationServiceStub
 from support.in_memory_gateway import Models
@@ -63,8 +64,8 @@ class Surfaces:
 
 
 @asynccontextmanager
-async def serving(models: Models) -> AsyncIterator[Surfaces]:
-    gateway = await models.gateway()
+async def serving(models: Models, tripwires: Tripwires | None = None) -> AsyncIterator[Surfaces]:
+    gateway = await models.gateway(tripwires=tripwires)
     app = create_app(gateway, Metrics(), timeout=20, max_body_bytes=2**20).app
     server = GrpcServer(gateway, ("127.0.0.1", 0), Metrics(), timeout=20, max_bytes=2**20)
     await server.start()
@@ -105,7 +106,7 @@ def from_json(body: dict[str, Any]) -> dict[str, Any]:
             "cells": [{key: value for key, value in cell.items() if value is not None} for cell in cells],
             "provenance": provenance and _provenance_of_json(provenance),
         }
-    return {"model": body["model"], "heads": heads}
+    return {"model": body["model"], "heads": heads, "warnings": body.get("warnings", [])}
 
 
 def _cells(rows: list[Any]) -> list[dict[str, Any]]:
@@ -128,7 +129,11 @@ def _provenance_of_json(told: dict[str, Any]) -> dict[str, Any]:
 def from_proto(answer: v1.ClassifyResponse) -> dict[str, Any]:
     """What gRPC said, in the same form."""
     heads = {name: _head_of_proto(said) for name, said in answer.heads.items()}
-    return {"model": {"name": answer.model_name, "version": answer.model_version}, "heads": heads}
+    return {
+        "model": {"name": answer.model_name, "version": answer.model_version},
+        "heads": heads,
+        "warnings": [{"head": told.head, "code": told.code, "message": told.message} for told in answer.warnings],
+    }
 
 
 def _head_of_proto(said: v1.HeadAnswer) -> dict[str, Any]:

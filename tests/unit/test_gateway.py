@@ -29,9 +29,7 @@ from headwise.errors import (
     VersionNotFoundError,
 )
 from headwise.gateway import Gateway, RequestOptions
-from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec
-from headwise.repository.sources import ModelsFolder
 from support.in_memory_gateway import BINARY, Models, answered, classify, rows, write_card
 
 pytestmark = pytest.mark.anyio
@@ -196,7 +194,7 @@ async def test_a_declared_probability_outside_its_range_is_refused(models: Model
         ({"name": "tumour"}, ModelNotFoundError, "did you mean tumor?"),
         ({"name": "zzz"}, ModelNotFoundError, "GET /v1/models lists"),
         ({"name": "tumor", "version": 4}, VersionNotFoundError, "no version 4; its versions are 2, 1"),
-        ({"name": "raw"}, HeadNotFoundError, "no head card: write assets.extra/head.json"),
+        ({"name": "raw"}, HeadNotFoundError, "no head card, so only its raw numbers can be read"),
         ({"name": "refused"}, HeadConfigError, "one softmax unit"),
         ({"name": "refused", "version": 1}, HeadConfigError, "one softmax unit"),
         ({"name": "empty"}, HeadNotFoundError, "no head of signature 'serving_default'; it describes: none"),
@@ -275,7 +273,7 @@ async def test_signatures_come_from_the_repository_or_else_from_the_model_server
 ) -> None:
     models.add("m", None, units=4)
     known = await (await models.gateway()).signatures(ModelSpec("m"), timeout=5)
-    unknown = Gateway(models.backend, ModelRepository(ModelsFolder(tmp_path / "m"), models.backend))
+    unknown = Gateway(models.backend, Models(tmp_path / "m", models.backend).repository())
     asked = await unknown.signatures(ModelSpec("m"), timeout=5)
     assert known == asked
     assert str(asked["serving_default"].inputs["x"]) == "float32 (?, 4)"

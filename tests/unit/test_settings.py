@@ -26,6 +26,7 @@ def test_defaults_serve_the_folder_models_on_loopback() -> None:
     assert (settings.models, settings.backend) == (Path("models"), "embedded")
     assert (settings.http, settings.grpc) == ("127.0.0.1:8080", "127.0.0.1:8081")
     assert settings.raw_when_refused is False
+    assert settings.on_contradiction == "refuse"
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

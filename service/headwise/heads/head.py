@@ -93,6 +93,7 @@ class Head:
             raise UnsupportedHeadError(
                 f"the output has {units} units, but {self.task} with {len(self.labels)} labels needs "
                 + " or ".join(map(str, wanted))
+                + " (HW109)"
             )
         layouts = _LAYOUTS[self.task, self.encoding]
         layout = layouts[units - 1] if self.task == "binary" else layouts[0]
@@ -126,8 +127,12 @@ class Head:
         """
         return self.answer(output, Options(threshold, top_k))
 
-    def answer(self, output: ArrayLike, options: Options = NO_OPTIONS) -> Prediction:
-        """`predict` with the options as one value."""
+    def answer(self, output: ArrayLike, options: Options = NO_OPTIONS, *, strict: bool = True) -> Prediction:
+        """`predict` with the options as one value.
+
+        Without `strict`, finite numbers that contradict the head are answered after they were brought into its
+        range; `observations.contradictions` tells it.
+        """
         applied = self.resolve(options)
         array = contract.with_units(output)
         *positions, units = array.shape
@@ -135,9 +140,17 @@ class Head:
             layout = self.layout(units)
         except UnsupportedHeadError as error:
             raise OutputShapeError(f"output of shape {np.shape(output)}: {error}") from error
-        raw, observed = contract.admit(array, layout, self.activation)
-        scores = self._scores(legal(layout, self.activation), raw.reshape(-1, units), array.dtype)
+        cell = legal(layout, self.activation)
+        raw, told = contract.admit(array, layout, self.activation, strict=strict)
+        rows = raw.reshape(-1, units)
+        scores = self._scores(cell, rows, array.dtype)
+        off = 0.0
+        if self.activation in contract.SHARES and not told:
+            shares = (scores if self.calibration is None else cell.scores(rows)).probabilities
+            assert shares is not None
+            off, told = contract.row_sum_error(array, shares, self.activation, strict=strict)
 
+        observed = contract.Observations(array, self.activation, off, told)
         answer = self._decide(scores, applied, options.top_k)
         shaped = {name: rows.reshape(*positions, *rows.shape[1:]) for name, rows in answer.items()}
         return Prediction(self.task, self.labels, applied, observed, **shaped)
@@ -199,7 +212,7 @@ class Head:
         if wanted is not None and (self.range is None or tuple(self.range) != wanted):
             raise UnsupportedHeadError(
                 f"regression with activation {self.activation}: the values can only lie in "
-                f'{list(wanted)}; write "range": {list(wanted)} if that is meant, or train a linear unit'
+                f'{list(wanted)}; write "range": {list(wanted)} if that is meant, or train a linear unit (HW128)'
             )
 
     def _check_calibration(self, cells: tuple[Legal, ...]) -> None:

@@ -12,7 +12,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75
 
 
 class Metrics:
-    """Request counts and latencies by surface, verb and model."""
+    """Request counts and latencies by surface, verb and model, and tripwires by head."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -29,11 +29,31 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self._tripwires = Counter(
+            "headwise_tripwires_total",
+            "Answers whose numbers contradict the head card, refused or not, by the code of the diagnostics catalogue.",
+            ["model", "head", "code"],
+            registry=self.registry,
+        )
+        self._proofs = Counter(
+            "headwise_golden_proofs_total",
+            "Runs of a version's golden records before it takes traffic, by whether they held.",
+            ["model", "result"],
+            registry=self.registry,
+        )
 
     def observe(self, *, surface: str, verb: str, model: str, status: str, seconds: float) -> None:
         """Count one request. Labels must be bounded: see OTHER."""
         self._requests.labels(surface, verb, model, status).inc()
         self._duration.labels(surface, verb, model).observe(seconds)
+
+    def tripped(self, *, model: str, head: str, code: str) -> None:
+        """Count one answer of a model of the repository, and a head of its card."""
+        self._tripwires.labels(model, head, code).inc()
+
+    def proved(self, model: str, held: bool) -> None:
+        """Count one run of golden records of a model of the repository."""
+        self._proofs.labels(model, "held" if held else "failed").inc()
 
     def render(self) -> bytes:
         """The metrics in Prometheus's text format."""

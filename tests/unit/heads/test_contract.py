@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from headwise.errors import NonFiniteOutputError, OutputRangeError, OutputShapeError
-from headwise.heads import Activation, Head, Layout, Temperature
+from headwise.heads import Activation, Head, Layout, Temperature, contract
 from strategies.heads import ACTIVATE, LEGAL, build
 
 ABC = ("a", "b", "c")
@@ -139,3 +139,85 @@ def test_an_output_of_another_kind_is_refused(output: Any, text: str) -> None:
 def test_regression_needs_a_unit() -> None:
     with pytest.raises(OutputShapeError, match="0 units"):
         Head("regression", "linear").predict(np.zeros((2, 0)))
+
+
+LOWEST = {"linear": -INF, "sigmoid": 0.0, "log_softmax": -INF, "tanh": -1.0}
+HIGHEST = {"linear": INF, "sigmoid": 1.0, "log_softmax": 0.0, "tanh": 1.0}
+
+
+@pytest.mark.parametrize("activation", ["linear", "sigmoid", "log_softmax", "tanh"])
+def test_a_float16_is_admitted_as_it_is_exactly_where_it_is_finite_and_in_range(activation: Activation) -> None:
+    layout = Layout.MULTICLASS if activation == "log_softmax" else Layout.REGRESSION
+    edges = [bits + step for bits in (0x3C00, 0x7C00, 0x8000, 0xBC00, 0xFC00) for step in (-1, 0, 1)]
+    numbers = np.array([*range(0, 2**16, 11), *edges], np.uint16).view(np.float16)
+    rounding = 4 * float(np.finfo(np.float16).eps)
+    inside = np.isfinite(numbers) & (numbers >= LOWEST[activation] - rounding)
+    inside &= numbers <= HIGHEST[activation] + rounding
+    for number, good in zip(numbers.reshape(-1, 1, 1), inside.tolist(), strict=True):
+        # A fair neighbour, so that -inf is the log of one class that cannot be.
+        row = np.concatenate([number, np.zeros((1, 1), np.float16)], axis=1)
+        if good or (activation == "log_softmax" and np.isneginf(number)):
+            raw, told = contract.admit(row, layout, activation)
+            assert told == ()
+            assert raw[0, 0] == np.clip(np.float64(number[0, 0]), LOWEST[activation], HIGHEST[activation])
+        else:
+            with pytest.raises((NonFiniteOutputError, OutputRangeError)):
+                contract.admit(row, layout, activation)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "longdouble", ">f4"])
+@pytest.mark.parametrize("activation", ["linear", "sigmoid", "tanh"])
+def test_one_number_at_the_edge_of_a_large_batch_decides(activation: Activation, dtype: str) -> None:
+    output = np.full((40, 7, 3), 0.5).astype(dtype)[:, ::2]  # positions, and gaps in memory
+    low, high = (-np.inf, np.inf) if activation == "linear" else contract.RANGES[activation]
+    for number in (low, high, 0.0):
+        if np.isfinite(number):
+            output[31, 2, 1] = number
+            raw, _ = contract.admit(output, Layout.REGRESSION, activation)
+            assert raw.tobytes() == np.ascontiguousarray(output, np.float64).tobytes()
+    for number in (low - 0.01, high + 0.01, np.nan, -np.nan):
+        output[31, 2, 1] = number
+        with pytest.raises((NonFiniteOutputError, OutputRangeError), match="row 31"):
+            contract.admit(output, Layout.REGRESSION, activation)
+
+
+@pytest.mark.parametrize("calibration", [None, Temperature(2)])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("activation", ["softmax", "log_softmax"])
+def test_one_row_that_misses_1_is_found_among_many(activation: Activation, dtype: str, calibration: Any) -> None:
+    head = build(Layout.MULTICLASS, activation, 50, calibration=calibration)
+    shares = np.full((300, 50), 0.02)
+    shares[211, 7] = 0.025
+    output = (shares if activation == "softmax" else np.log(shares)).astype(dtype)
+
+    with pytest.raises(OutputRangeError, match=r"there is a sum of 1\.00[0-9]* in row 211: "):
+        head.predict(output)
+
+
+def test_leniently_numbers_are_brought_into_their_range_and_told() -> None:
+    head = Head("multilabel", "sigmoid", ABC)
+    output = np.array([[0.5, 1.5, -3.0], [0.25, 0.5, 1.0]], np.float32)
+
+    prediction = head.answer(output, strict=False)
+
+    assert prediction.probabilities is not None
+    assert prediction.probabilities.tolist() == [[0.5, 1.0, 0.0], [0.25, 0.5, 1.0]]
+    (told,) = prediction.observations.contradictions
+    assert "there is 1.5 in row 0: is the layer's activation" in told
+    assert head.answer(output[1:], strict=False).observations.contradictions == ()
+
+
+def test_leniently_rows_that_do_not_sum_to_1_are_answered_as_they_are_and_told() -> None:
+    prediction = Head("multiclass", "softmax", ABC).answer(np.array([[0.5, 0.75, 0.5]]), strict=False)
+
+    assert prediction.probabilities is not None
+    assert prediction.probabilities.tolist() == [[0.5, 0.75, 0.5]]
+    assert prediction.observations.contradictions[0].startswith("softmax promises rows that sum to 1")
+
+
+@pytest.mark.parametrize(
+    ("output", "error"), [(np.full((1, 3), np.nan), NonFiniteOutputError), (np.zeros((1, 2)), OutputShapeError)]
+)
+def test_what_has_no_answer_is_refused_leniently_too(output: np.ndarray[Any, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        Head("multilabel", "sigmoid", ABC).answer(output, strict=False)

@@ -12,7 +12,10 @@ def observe(metrics: Metrics, seconds: float, status: str = "200") -> None:
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
     families = text_string_to_metric_families(metrics.render().decode())
     return {
-        (sample.name, *(sample.labels.get(label, "") for label in ("model", "status", "le"))): sample.value
+        (
+            sample.name,
+            *(sample.labels.get(label, "") for label in ("model", "status", "le", "head", "code")),
+        ): sample.value
         for family in families
         for sample in family.samples
     }
@@ -24,15 +27,24 @@ def test_requests_are_counted_by_status_and_timed_in_seconds() -> None:
         observe(metrics, seconds)
     observe(metrics, 0.001, "503")
     found = samples(metrics)
-    assert found["headwise_requests_total", "tumor", "200", ""] == 3
-    assert found["headwise_requests_total", "tumor", "503", ""] == 1
-    assert found["headwise_request_duration_seconds_bucket", "tumor", "", "0.005"] == 2
-    assert found["headwise_request_duration_seconds_bucket", "tumor", "", "0.25"] == 3
-    assert found["headwise_request_duration_seconds_count", "tumor", "", ""] == 4
-    assert abs(found["headwise_request_duration_seconds_sum", "tumor", "", ""] - 3.205) < 1e-9
+    assert found["headwise_requests_total", "tumor", "200", "", "", ""] == 3
+    assert found["headwise_requests_total", "tumor", "503", "", "", ""] == 1
+    assert found["headwise_request_duration_seconds_bucket", "tumor", "", "0.005", "", ""] == 2
+    assert found["headwise_request_duration_seconds_bucket", "tumor", "", "0.25", "", ""] == 3
+    assert found["headwise_request_duration_seconds_count", "tumor", "", "", "", ""] == 4
+    assert abs(found["headwise_request_duration_seconds_sum", "tumor", "", "", "", ""] - 3.205) < 1e-9
 
 
 def test_two_applications_in_one_process_do_not_share_their_numbers() -> None:
     one, other = Metrics(), Metrics()
     observe(one, 1.0)
-    assert ("headwise_requests_total", "tumor", "200", "") not in samples(other)
+    assert ("headwise_requests_total", "tumor", "200", "", "", "") not in samples(other)
+
+
+def test_tripwires_are_counted_by_model_head_and_code() -> None:
+    metrics = Metrics()
+    for code in ("HW118", "HW119", "HW118"):
+        metrics.tripped(model="tumor", head="output_0", code=code)
+    found = samples(metrics)
+    assert found["headwise_tripwires_total", "tumor", "", "", "output_0", "HW118"] == 2
+    assert found["headwise_tripwires_total", "tumor", "", "", "output_0", "HW119"] == 1

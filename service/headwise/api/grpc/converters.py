@@ -120,6 +120,7 @@ def classification(answer: Classification, request_id: str, include: frozenset[i
         model_name=answer.model.name,
         model_version=answer.model.version,
         heads={name: _head(head, answer, include) for name, head in answer.heads.items()},
+        warnings=[v1.Warning(head=told.head, code=told.code, message=told.message) for told in answer.warnings],
     )
 
 

@@ -51,7 +51,8 @@ CLASSIFY: dict[str, Any] = {
     },
     "responses": {
         "200": {
-            "description": "One answer a row, by the card of the version that answered",
+            "description": "One answer a row, by the card of the version that answered; `warnings` (head, code, "
+            "message) where the numbers contradict the card and are answered all the same",
             "content": _json(
                 {"type": "object"},
                 {

@@ -77,6 +77,7 @@ def classification(answer: Classification, request_id: str, include: frozenset[I
             "predictions": next(iter(rows.values()))
             if len(rows) == 1
             else [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)],
+            **({"warnings": answer.warnings} if answer.warnings else {}),
         }
     )
 

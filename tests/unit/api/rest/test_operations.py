@@ -11,11 +11,9 @@ from starlette.responses import Response
 from headwise.api.rest.operations import Operations
 from headwise.errors import HeadConfigError, HeadNotFoundError, HeadwiseError, VersionNotFoundError
 from headwise.gateway import Gateway
-from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec, VersionState, VersionStatus
 from headwise.repository.served_model import ServedModel, load
 from headwise.repository.snapshot import Model, Snapshot, Version
-from headwise.repository.sources import ModelsFolder
 from headwise.telemetry.metrics import Metrics
 from support.in_memory_gateway import BINARY, Models, signature_def, write_card, write_saved_model
 
@@ -40,7 +38,7 @@ def document(response: Response) -> Any:
 
 async def of(models: Models, snapshot: Snapshot, *required: str) -> Operations:
     """Operations on a snapshot as given."""
-    gateway = Gateway(models.backend, ModelRepository(ModelsFolder(models.folder), models.backend))
+    gateway = Gateway(models.backend, models.repository())
     gateway.repository.snapshot = snapshot
     return operations(gateway, *required)
 
@@ -70,12 +68,9 @@ async def test_readiness_of_serving_and_refused_models(models: Models) -> None:
     wrong = body["models"]["wrong"]
     assert (wrong["ready"], wrong["versions"], wrong["code"]) == (False, [], "head-config")
     assert wrong["reason"].startswith(f"version 1: {folder}/assets.extra/head.json: ")
-    assert body["models"]["raw"] == {
-        "ready": True,
-        "versions": [],
-        "reason": "version 1: no assets.extra/head.json: only its raw numbers can be read",
-        "code": "head-not-found",
-    }
+    raw = body["models"]["raw"]
+    assert (raw["ready"], raw["versions"], raw["code"]) == (True, [], "head-not-found")
+    assert raw["reason"].startswith("version 1: no head card, so only its raw numbers can be read")
 
 
 AVAILABLE, LOADING, END = VersionState.AVAILABLE, VersionState.LOADING, VersionState.END

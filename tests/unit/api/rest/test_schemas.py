@@ -15,6 +15,7 @@ from headwise.heads.calibrators import Platt
 from headwise.heads.decisions import PerLabel, Threshold
 from headwise.repository.cards import CardFile
 from headwise.repository.served_model import ServedModel
+from headwise.tripwires import HeadWarning
 
 NO_OPTIONS = Options()
 PROBABILITIES: frozenset[Include] = frozenset({"probabilities"})
@@ -192,6 +193,15 @@ def test_the_decision_names_rule_cut_and_source(
 def test_a_calibration_comes_from_the_card() -> None:
     head = Head("binary", "linear", ("no", "yes"), calibration=Platt(slope=2.0, intercept=0.5))
     assert provenance(head, [[0.5]])["calibration"] == {"method": "platt", "source": "card"}
+
+
+def test_warnings_are_there_only_where_something_speaks_against_an_answer() -> None:
+    output = np.array([[0.75]])
+    answer = {"output_0": HeadAnswer(BINARY, BINARY.answer(output), output)}
+    warned = Classification(ServedModel("tumor", 3, {}), answer, (HeadWarning("output_0", "HW118", "too large"),))
+    body = json.loads(classification(warned, "id-1", PROBABILITIES))
+    assert body["warnings"] == [{"head": "output_0", "code": "HW118", "message": "too large"}]
+    assert "warnings" not in respond({"output_0": (BINARY, [[0.75]])})
 
 
 def test_options_are_read_with_their_defaults() -> None:
