@@ -32,6 +32,12 @@ WRONG: dict[str, tuple[str, dict[str, dict[str, Any]], str]] = {
         "4 units",
     ),
     "wrong_output": ("logit", {"dense": BINARY}, "'output_0'"),
+    "double_sigmoid": ("sigmoid", {"output_0": BINARY}, "the card says linear, but the graph ends in sigmoid"),
+    "no_sigmoid": (
+        "logit",
+        {"output_0": {**BINARY, "activation": "sigmoid"}},
+        "the card says sigmoid, but the graph ends in linear",
+    ),
     "unknown_key": ("logit", {"output_0": {**BINARY, "treshold": 0.5}}, "treshold"),
 }
 GOOD = {"instances": [[1, 2, 3, 4]]}
@@ -105,6 +111,7 @@ def test_a_model_without_card_answers_raw_numbers_only(gateway: GatewayProcess) 
     assert gateway.http.post("/v1/models/no_card:predict", json=GOOD).status_code == 200
     answer = gateway.classify("no_card", GOOD)
     assert (answer.status_code, answer.json()["code"]) == (404, "head-not-found")
+    assert "no_card/1 --labels NEGATIVE,POSITIVE" in answer.json()["detail"]
     assert gateway.http.get("/v1/models/no_card/head").status_code == 404
 
 

@@ -2,32 +2,67 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+from typer.core import TyperGroup
 
 from headwise import __version__
-from headwise.cli.inspect import inspect
-from headwise.cli.model_server import ModelServerCommand, model_server
-from headwise.cli.predict import predict
-from headwise.cli.serve import serve
 from headwise.errors import ConfigurationError, HeadwiseError
+
+if TYPE_CHECKING:
+    from typer.core import TyperCommand
+
+VERBS = (
+    "serve",
+    "model-server",
+    "inspect",
+    "attach",
+    "export",
+    "evaluate",
+    "rewrite",
+    "bake",
+    "predict",
+)
+"""Each is the function of that name in the module of that name, with _ for -."""
+
+
+class Verbs(TyperGroup):
+    """Loads a verb's module when the verb is asked for: `inspect` need not wait for what `serve` imports."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = dict.fromkeys(VERBS)  # type: ignore[assignment]  # names alone: for help, and for misspellings
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002  # typer calls it so
+        return _command(cmd_name) if cmd_name in VERBS else None
+
 
 app = typer.Typer(
     name="headwise",
+    cls=Verbs,
     help="The gateway that knows what a classifier's last layer means.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command()(serve)
-app.command("model-server", cls=ModelServerCommand)(model_server)
-app.command()(predict)
-app.command()(inspect)
+
+
+def _command(verb: str) -> TyperCommand:
+    name = verb.replace("-", "_")
+    gc.disable()  # imports leave no garbage: looking for it took a twentieth of `headwise inspect`
+    try:
+        module = importlib.import_module(f"headwise.cli.{name}")
+    finally:
+        gc.enable()
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+    alone.command(verb, cls=getattr(module, "COMMAND_CLASS", None))(getattr(module, name))
+    command: TyperCommand = typer.main.get_command(alone)  # type: ignore[assignment]  # one verb is no group
+    return command
 
 
 def _print_version(wanted: bool) -> None:
@@ -50,5 +85,8 @@ def main() -> None:
     try:
         app()
     except HeadwiseError as error:
+        from rich.console import Console
+        from rich.markup import escape
+
         Console(stderr=True).print(f"[bold red]headwise:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)

@@ -2,149 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 
+from headwise.cli.inspected import Inspected
+from headwise.diagnostics.catalogue import code_in
+from headwise.diagnostics.diagnostic import Diagnostic
+from headwise.diagnostics.suggestion import suggest
+from headwise.diagnostics.survey import of_keras
 from headwise.errors import HeadwiseError, UnreadableModelError
-from headwise.heads import Argmax, Head, HeadCard, PerLabel, Threshold
-from headwise.heads.calibrators import AnyCalibrator
-from headwise.heads.decisions import DEFAULTS, Rule
-from headwise.repository.served_model import ServedModel, load
-from headwise.repository.sources import ModelLocation, ModelsFolder
-from headwise.savedmodel.signature import DEFAULT_SIGNATURE
+from headwise.repository.examination import NO_CARD, examine
+from headwise.repository.sources import MODEL_NAME, ModelLocation
+from headwise.savedmodel.keras_model import read_keras
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(help="A version folder, a model (newest version), or a model repository.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="A version folder, a model (newest version), a model repository, or a .keras file."),
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Show what a SavedModel declares: its signatures, its head card, and whether the card fits.
+    """Show a model's heads, how they are known, its head card, and what is wrong with them.
 
-    Exit code 1 if a card is refused or a model cannot be read.
+    Exit code 1 on errors: a card that is refused, a model that cannot be read, a head that answers wrongly.
     """
-    folders = _version_folders(path)
-    models = {
-        str(folder): load(folder.parent.name, int(folder.name) if folder.name.isdecimal() else 0, folder)
-        for folder in folders
-    }
+    inspected, is_repository = _inspected(path)
     if json:
-        of_one = path in (folders[0], folders[0].parent)
-        documents = {folder: _document(model) for folder, model in models.items()}
-        shown = documents[str(folders[0])] if of_one else documents
-        typer.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+        from headwise.cli.inspect_json import text
+
+        typer.echo(text(inspected, by_path=is_repository))
     else:
-        console = Console(highlight=False)
-        for folder, model in models.items():
-            console.print(_tensors(folder, model))
-            console.print(_verdict(model), soft_wrap=True)
-            if model.card is not None:
-                console.print(_heads(model.card.card))
-    if any(model.refusal for model in models.values()):
+        from headwise.cli.inspect_tables import show
+
+        show(inspected)
+    if any(one.is_wrong for one in inspected):
         raise typer.Exit(1)
 
 
-def _version_folders(path: Path) -> list[Path]:
-    """The path itself, the newest version of a model, or the newest versions of a repository's models."""
-    if (path / "saved_model.pb").exists():
-        return [path]
-    if versions := ModelLocation(path).versions():
-        return [versions[max(versions)]]
-    if path.is_dir() and (models := ModelsFolder(path).locations()):
-        return [max(location.versions().items())[1] for location in models.values()]
-    raise UnreadableModelError(f"{path}: no SavedModel, no model and no model repository")
+def _inspected(path: Path) -> tuple[list[Inspected], bool]:
+    """The path itself, the newest version of a model, or the newest versions of a repository's models.
+
+    And whether it is a repository.
+
+    Raises: UnreadableModelError if it is none of them.
+    """
+    try:
+        if path.is_file():
+            is_graph = path.name == "saved_model.pb"
+            return [_saved_model(path.parent) if is_graph else _keras_file(path)], False
+        if (path / "saved_model.pb").exists():
+            return [_saved_model(path)], False
+        if versions := ModelLocation(path).versions():
+            return [_saved_model(versions[max(versions)])], False
+        if path.is_dir() and (models := _repository(path)):
+            return models, True
+    except OSError as error:
+        raise UnreadableModelError(f"{path}: {error.strerror}") from error
+    raise UnreadableModelError(f"{path}: no SavedModel, no model, no model repository and no .keras file")
 
 
-def _document(model: ServedModel) -> dict[str, Any]:
-    return {
-        "signatures": {
-            name: {
-                "inputs": {n: {"dtype": s.dtype, "shape": s.shape} for n, s in signature.inputs.items()},
-                "outputs": {
-                    n: {"dtype": s.dtype, "shape": s.shape, "units": s.units} for n, s in signature.outputs.items()
-                },
-            }
-            for name, signature in model.signatures.items()
-        },
-        "card": orjson.loads(model.card.document) if model.card else None,
-        "diagnostics": [_diagnostic(model.refusal)] if model.refusal else [],
-    }
+def _repository(folder: Path) -> list[Inspected]:
+    """Its models, those whose folders cannot be listed among them."""
+    children = (child for child in sorted(folder.iterdir()) if MODEL_NAME.fullmatch(child.name))
+    return [found for child in children if (found := _model(child)) is not None]
 
 
-def _diagnostic(refusal: HeadwiseError) -> dict[str, Any]:
-    """A refusal's text says what is wrong and what to write instead: there is no fix apart from it."""
-    return {"code": refusal.code, "severity": "error", "message": str(refusal), "fix": None}
+def _model(folder: Path) -> Inspected | None:
+    """The newest version of a model; None for a folder that is none."""
+    try:
+        if not folder.is_dir() or not any(folder.iterdir()):
+            return None
+    except OSError as error:
+        return Inspected(
+            folder, None, None, (_refusal(UnreadableModelError(f"{folder}: {error.strerror}")),), refused=True
+        )
+    versions = ModelLocation(folder).versions()
+    return _saved_model(versions[max(versions)]) if versions else None
 
 
-def _tensors(folder: str, model: ServedModel) -> Table:
-    columns = _columns("signature", "tensor", "name", "dtype", "shape")
-    table = Table(*columns, title=escape(folder), title_justify="left")
-    for name, signature in model.signatures.items():
-        for side, specs in (("input", signature.inputs), ("output", signature.outputs)):
-            for tensor, spec in specs.items():
-                table.add_row(escape(name), side, escape(tensor), spec.dtype, _shape(spec.shape))
-    return table
+def _saved_model(folder: Path) -> Inspected:
+    found = examine(folder)
+    if found.model is not None and found.refusal is None:
+        command = suggest(folder, found.model)
+        told = (replace(one, fix=command) if one.code == NO_CARD and command else one for one in found.diagnostics)
+        return Inspected(folder, found.model, found.card, tuple(told))
+    refusal = _refusal(found.refusal or UnreadableModelError(str(folder)))
+    others = (one for one in found.diagnostics if one.code != refusal.code)
+    return Inspected(folder, found.model, None, (refusal, *others), refused=True)
 
 
-def _columns(*names: str) -> list[Column]:
-    """Columns that go on in the next line where they are too narrow, and hide nothing."""
-    return [Column(name, overflow="fold") for name in names]
+def _keras_file(file: Path) -> Inspected:
+    try:
+        model = read_keras(file)
+    except UnreadableModelError as error:
+        return Inspected(file, None, None, (_refusal(error),), refused=True)
+    return Inspected(file, model, None, of_keras(model))
 
 
-def _shape(shape: tuple[int | None, ...] | None) -> str:
-    sizes = "any" if shape is None else ", ".join("?" if size is None else str(size) for size in shape)
-    return f"({sizes})"
-
-
-def _verdict(model: ServedModel) -> str:
-    if model.refusal is not None:
-        return f"[bold red]refused[/] {escape(str(model.refusal))}"
-    return "no head card: only its raw numbers can be read" if model.card is None else "the card fits"
-
-
-def _heads(card: HeadCard) -> Table:
-    table = Table(*_columns("head", "task", "activation", "labels", "calibration", "decision"))
-    for name, signature in card.signatures.items():
-        for output, head in signature.heads.items():
-            shown = output if name == DEFAULT_SIGNATURE else f"{name}.{output}"
-            labels = ", ".join(head.labels) or "-"
-            texts = (shown, head.task, head.activation, labels, _calibration(head.calibration), _decision(head))
-            table.add_row(*map(escape, texts))
-    return table
-
-
-def _calibration(calibrator: AnyCalibrator | None) -> str:
-    """Such as `platt: slope 0.7, intercept -0.2`."""
-    if calibrator is None:
-        return "none"
-    parameters = {field.name: getattr(calibrator, field.name) for field in fields(calibrator) if field.name != "method"}
-    return f"{calibrator.method}: {_numbers(parameters)}"
-
-
-def _decision(head: Head) -> str:
-    """Such as `threshold 0.2; named: screen 0.1`."""
-    if head.decision is not None:
-        return _rule(head.decision)
-    default = DEFAULTS[head.task]
-    return "-" if default is None else f"{_rule(default)} (default)"
-
-
-def _rule(rule: Rule) -> str:
-    match rule:
-        case Threshold(threshold=threshold, thresholds=named):
-            return f"threshold {threshold}" + (f"; named: {_numbers(named)}" if named else "")
-        case PerLabel(thresholds=thresholds):
-            return f"thresholds {_numbers(thresholds)}"
-        case Argmax():
-            return "argmax"
-
-
-def _numbers(named: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in named.items())
+def _refusal(error: HeadwiseError) -> Diagnostic:
+    """Its text says what is wrong and what to write instead: there is no fix apart from it."""
+    return Diagnostic(code_in(str(error)) or error.code, "error", "", str(error), "")

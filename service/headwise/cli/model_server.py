@@ -35,6 +35,9 @@ class ModelServerCommand(TyperCommand):
         return super().parse_args(ctx, [f"{arg}={Switch.ON.value}" if arg in _SWITCHES else arg for arg in args])
 
 
+COMMAND_CLASS = ModelServerCommand
+
+
 def _flag(name: str, about: str | None = None, **more: Any) -> Any:
     return typer.Option(name, help=about, rich_help_panel=_TFS, **more)
 

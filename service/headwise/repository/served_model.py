@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from headwise import savedmodel
-from headwise.errors import (
-    HeadConfigError,
-    HeadNotFoundError,
-    HeadwiseError,
-    InvalidCardError,
-    UnreadableModelError,
-)
+import structlog
+
+from headwise.diagnostics.suggestion import suggest
+from headwise.errors import HeadConfigError, HeadNotFoundError, HeadwiseError
 from headwise.heads import Head
-from headwise.repository.cards import CARD_PATH, CardFile, check_card, read_card
+from headwise.repository.cards import CARD_PATH, CardFile
+from headwise.repository.examination import examine
 from headwise.savedmodel import Signature
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,8 @@ class ServedModel:
     """A version's signatures and card.
 
     card: None where there is none, or where it is refused. refusal: why neither card nor model can be used.
-    waiting: why what stands on disk now is refused, while this last good card answers on.
+    waiting: why what stands on disk now is refused, while this last good card answers on. suggestion: what the
+    graph shows, and the command that would write the card that is not there.
     """
 
     name: str
@@ -33,6 +33,7 @@ class ServedModel:
     card: CardFile | None = None
     refusal: HeadwiseError | None = None
     waiting: HeadwiseError | None = None
+    suggestion: str | None = None
 
     def __str__(self) -> str:
         return f"model {self.name} version {self.version}"
@@ -49,10 +50,14 @@ class ServedModel:
         """
         self.check_not_refused()
         if self.card is None:
-            raise HeadNotFoundError(
-                f"{self} has no head card: write {CARD_PATH}, or read its raw numbers with :predict"
-            )
+            raise HeadNotFoundError(f"{self} has {self.no_card}")
         return self.card
+
+    @property
+    def no_card(self) -> str:
+        """What is missing where there is no card, and what would mend it."""
+        mend = f"write one ({CARD_PATH})" if self.suggestion is None else f"the graph shows that {self.suggestion}"
+        return f"no head card, so only its raw numbers can be read, with :predict; {mend}"
 
     def signature(self, signature_name: str) -> Signature:
         """A signature that has heads.
@@ -75,16 +80,14 @@ class ServedModel:
 
 
 def load(name: str, version: int, folder: Path) -> ServedModel:
-    """Read a version folder; a refusal is part of the result, never raised."""
-    try:
-        model = savedmodel.read(folder)
-    except UnreadableModelError as error:
-        return ServedModel(name, version, {}, refusal=error)
-    try:
-        card = read_card(folder)
-        if card is not None:
-            check_card(card.card, model)
-    except InvalidCardError as error:
-        where = "" if str(folder) in str(error) else f"{folder / CARD_PATH}: "
-        return ServedModel(name, version, model.signatures, refusal=type(error)(f"{where}{error}"))
-    return ServedModel(name, version, model.signatures, card)
+    """Read a version folder; a refusal is part of the result, never raised. What else is wrong is logged."""
+    found = examine(folder)
+    if found.model is None:
+        return ServedModel(name, version, {}, refusal=found.refusal)
+    for one in found.diagnostics:
+        if one.severity != "info":
+            _log.warning(
+                "head diagnosed", model=name, version=version, code=one.code, where=one.where, reason=one.message
+            )
+    suggestion = suggest(folder, found.model) if found.card is None and found.refusal is None else None
+    return ServedModel(name, version, found.model.signatures, found.card, found.refusal, suggestion=suggestion)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from google.protobuf import text_format
 
-from headwise.errors import ConfigurationError
+from headwise.errors import ConfigurationError, UnreadableModelError
 from headwise.repository.model_spec import MAX_VERSION
 from headwise.tfserving import model_server_config_pb2
 
@@ -33,6 +33,25 @@ class ModelLocation:
             return {}
         numbered = {int(child.name): child for child in sorted(children) if _VERSION.fullmatch(child.name)}
         return {number: numbered[number] for number in sorted(numbered) if number <= MAX_VERSION}
+
+
+def version_folder(model_dir: Path) -> Path:
+    """The version that MODEL_DIR names: models/NAME/VERSION itself, or the newest of models/NAME.
+
+    Raises: UnreadableModelError.
+    """
+    try:
+        if (model_dir / "saved_model.pb").exists():
+            return model_dir
+        next(model_dir.iterdir(), None)
+    except OSError as error:
+        raise UnreadableModelError(
+            f"{model_dir}: {error.strerror}; name a model (models/NAME) or a version of it"
+        ) from error
+    versions = ModelLocation(model_dir).versions()
+    if not versions:
+        raise UnreadableModelError(f"{model_dir}: holds neither saved_model.pb nor numbered versions")
+    return versions[max(versions)]
 
 
 class ModelSource(Protocol):

@@ -1,6 +1,7 @@
 """`headwise inspect`: a SavedModel's signatures, its card, and whether the card fits."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from support.command_line import headwise
 from support.in_memory_gateway import BINARY, Models
+from support.model_repository import add_model
 
 PLATT = {"method": "platt", "slope": 0.7, "intercept": -0.2}
 SCREEN = {"rule": "threshold", "threshold": 0.2, "thresholds": {"screen": 0.1}}
@@ -24,19 +26,25 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Models:
 
 def test_a_version_as_json(models: Models) -> None:
     heads = {"output_0": {**BINARY, "calibration": PLATT}}
-    folder = models.add("tumor", heads)
-    ended = headwise("inspect", folder, "--json")
+    version = add_model(models.folder, "logit", heads)
+    ended = headwise("inspect", version, "--json")
     assert ended.code == 0
-    assert json.loads(ended.out) == {
-        "signatures": {
-            "serving_default": {
-                "inputs": {"x": {"dtype": "float32", "shape": [None, 1]}},
-                "outputs": {"output_0": {"dtype": "float32", "shape": [None, 1], "units": 1}},
-            }
-        },
-        "card": {"card_version": 1, "signatures": {"serving_default": {"heads": heads}}},
-        "diagnostics": [],
-    }
+    document = json.loads(ended.out)
+    assert document.keys() == {"signatures", "card", "diagnostics"}
+    assert document["card"] == {"card_version": 1, "signatures": {"serving_default": {"heads": heads}}}
+    assert document["diagnostics"] == []
+    signature = document["signatures"]["serving_default"]
+    assert signature["inputs"] == {"features": {"dtype": "float32", "shape": [None, 4]}}
+    output = signature["outputs"]["output_0"]
+    assert output.pop("path")[-1] == "AddV2 sequential_1/dense_1/Add"
+    assert output == {"dtype": "float32", "shape": [None, 1], "units": 1, "activation": "linear"}
+
+
+def test_an_output_that_is_not_floating_has_no_activation(models: Models) -> None:
+    version = add_model(models.folder, "bytes", None)
+    outputs = json.loads(headwise("inspect", version, "--json").out)["signatures"]["serving_default"]["outputs"]
+    assert {output["dtype"] for output in outputs.values()} == {"string", "int32"}
+    assert {(output["activation"], *output["path"]) for output in outputs.values()} == {(None,)}
 
 
 def test_a_model_is_its_newest_version_and_a_repository_the_newest_of_each(models: Models) -> None:
@@ -90,27 +98,120 @@ def test_a_refused_card_ends_with_1_and_says_why(models: Models) -> None:
     assert "one softmax unit" in shown.out
     assert "the card fits" not in shown.out
     (diagnostic,) = json.loads(told.out)["diagnostics"]
-    assert (diagnostic["code"], diagnostic["severity"]) == ("unsupported-head", "error")
+    assert (diagnostic["code"], diagnostic["severity"]) == ("HW101", "error")
     assert "one softmax unit" in diagnostic["message"]
 
 
-def test_a_model_that_cannot_be_read_ends_with_1(models: Models) -> None:
-    folder = models.add("corrupt", {"output_0": BINARY})
-    (folder / "saved_model.pb").write_bytes(b"no SavedModel")
-    ended = headwise("inspect", folder, "--json")
+def test_a_card_that_contradicts_the_graph_ends_with_1(models: Models) -> None:
+    version = add_model(models.folder, "sigmoid", {"output_0": BINARY})
+    shown, told = headwise("inspect", version), headwise("inspect", version, "--json")
+    assert (shown.code, told.code) == (1, 1)
+    (diagnostic,) = json.loads(told.out)["diagnostics"]
+    assert (diagnostic["code"], diagnostic["severity"], diagnostic["fix"]) == ("HW108", "error", None)
+    assert "head.json: signatures.serving_default.heads.output_0: " in diagnostic["message"]
+    assert "error HW108: " in shown.out
+    assert "second sigmoid" in shown.out
+
+
+def test_what_is_only_worth_knowing_ends_with_0(models: Models) -> None:
+    version = add_model(models.folder, "softmax2", {"output_0": {**BINARY, "activation": "softmax"}})
+    shown, told = headwise("inspect", version), headwise("inspect", version, "--json")
+    assert (shown.code, told.code) == (0, 0)
+    (diagnostic,) = json.loads(told.out)["diagnostics"]
+    assert diagnostic["where"] == "serving_default.output_0"
+    assert (diagnostic["code"], diagnostic["severity"]) == ("HW112", "info")
+    assert "info HW112 serving_default.output_0: " in shown.out
+    assert f"  fix: {diagnostic['fix']}" in shown.out
+
+
+def test_a_head_that_answers_wrongly_ends_with_1_without_a_card_too(models: Models) -> None:
+    version = add_model(models.folder, "bad_softmax1", None)
+    ended = headwise("inspect", version, "--json")
     assert ended.code == 1
-    (diagnostic,) = json.loads(ended.out)["diagnostics"]
-    assert diagnostic["code"] == "unreadable-model"
+    assert json.loads(ended.out)["diagnostics"][0]["code"] == "HW101"
+
+
+def test_a_model_without_card_gets_the_command_that_writes_one(models: Models) -> None:
+    version = add_model(models.folder, "sigmoid", None)
+    ended = headwise("inspect", version)
+    assert ended.code == 0
+    assert "output_0: sigmoid, 1 unit, as the graph shows: Sigmoid sequential_1_1/dense_1_1/Sigmoid" in ended.out
+    assert f"headwise attach {version} --labels NEGATIVE,POSITIVE" in ended.out
+
+
+def test_a_model_that_cannot_be_read_ends_with_1_and_hides_no_other(models: Models) -> None:
+    add_model(models.folder, "broken", None)
+    add_model(models.folder, "logit", {"output_0": BINARY})
+    (models.folder / "no_model").mkdir()
+    ended = headwise("inspect", models.folder, "--json")
+    assert ended.code == 1
+    documents = json.loads(ended.out)
+    assert [Path(folder).parent.name for folder in documents] == ["broken", "logit"]
+    broken, good = documents.values()
+    (diagnostic,) = broken["diagnostics"]
+    assert (diagnostic["code"], diagnostic["severity"]) == ("unreadable-model", "error")
     assert "saved_model.pb" in diagnostic["message"]
+    assert (broken["signatures"], broken["card"], good["diagnostics"]) == ({}, None, [])
+    shown = headwise("inspect", models.folder)
+    assert shown.code == 1
+    assert "saved_model.pb: not a SavedModel" in shown.out
+    assert "the card fits" in shown.out
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "file"])
+def test_the_graph_file_stands_for_its_folder(models: Models) -> None:
+    version = add_model(models.folder, "logit", {"output_0": BINARY})
+    assert headwise("inspect", version / "saved_model.pb", "--json") == headwise("inspect", version, "--json")
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "x" * 300])
 def test_what_is_no_model_ends_with_1_and_no_traceback(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "x"
+    path = tmp_path / kind
     if kind == "empty":
         path.mkdir()
-    if kind == "file":
-        path.write_text("x")
     ended = headwise("inspect", path)
     assert (ended.code, ended.out) == (1, "")
-    assert f"headwise: {path}: no SavedModel, no model and no model repository" in ended.err
+    assert f"headwise: {path}: " in ended.err
+    assert ("File name too long" if "x" in kind else "no SavedModel, no model, no model repository") in ended.err
+
+
+def test_a_file_that_is_no_keras_archive_ends_with_1(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    path.write_text("x")
+    ended = headwise("inspect", path, "--json")
+    assert ended.code == 1
+    (diagnostic,) = json.loads(ended.out)["diagnostics"]
+    assert (diagnostic["code"], diagnostic["severity"]) == ("unreadable-model", "error")
+    assert str(path) in diagnostic["message"]
+
+
+def test_colours_only_where_they_are_wanted(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = add_model(models.folder, "sigmoid", {"output_0": BINARY})
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    assert "\x1b[" not in headwise("inspect", version).out
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[1;31merror HW108" in headwise("inspect", version).out
+    assert "\x1b[" not in headwise("inspect", version, "--json").out
+
+
+def test_a_keras_file_shows_its_layers_and_its_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    dense = {"name": "risk", "units": 1, "activation": "linear"}
+    config = {
+        "module": "keras",
+        "class_name": "Sequential",
+        "config": {"name": "m", "layers": [{"module": "keras.layers", "class_name": "Dense", "config": dense}]},
+        "compile_config": {"optimizer": "adam", "loss": "binary_crossentropy", "metrics": ["accuracy"]},
+    }
+    file = tmp_path / "model.keras"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.12.0"}))
+        archive.writestr("config.json", json.dumps(config))
+    shown, told = headwise("inspect", file), headwise("inspect", file, "--json")
+    assert (shown.code, told.code) == (1, 1)
+    document = json.loads(told.out)
+    output = document["signatures"]["serving_default"]["outputs"]["output_0"]
+    assert (output["units"], output["activation"], document["card"]) == (1, "linear", None)
+    assert output["loss"]["name"] == "binary_crossentropy"
+    assert [found["code"] for found in document["diagnostics"]][:1] == ["HW104"]
+    for part in ("output_0", "linear", "binary_crossentropy", "accuracy", "error HW104"):
+        assert part in shown.out

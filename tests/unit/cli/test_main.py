@@ -10,7 +10,7 @@ import pytest
 from headwise import __version__
 from support.command_line import headwise
 
-VERBS = ("serve", "model-server", "predict", "inspect")
+VERBS = ("serve", "model-server", "inspect", "attach", "export", "evaluate", "rewrite", "bake", "predict")
 
 
 def plain(text: str) -> str:
@@ -45,6 +45,12 @@ def test_model_server_says_where_it_listens_by_default() -> None:
     assert "[default: (127.0.0.1:8500)]" in shown
 
 
+def test_a_misspelt_verb_is_guessed() -> None:
+    ended = headwise("inspct")
+    assert ended.code == 2
+    assert "Did you mean 'inspect'?" in plain(ended.err)
+
+
 def test_the_version_is_printed() -> None:
     assert (headwise("--version").out, headwise("--version").code) == (f"headwise {__version__}\n", 0)
 
@@ -77,19 +83,30 @@ def test_serve_refuses_what_it_cannot_do_with_2_and_without_a_traceback(argument
     assert "Traceback" not in ended.stderr
 
 
-def test_help_loads_neither_tensorflow_nor_the_gateway() -> None:
+def modules_of(*arguments: str) -> set[str]:
+    """What a command has imported when it ends."""
     code = (
         "import contextlib, sys\n"
         "from headwise.cli import main\n"
-        "sys.argv = ['headwise', '--help']\n"
+        f"sys.argv = ['headwise', *{arguments!r}]\n"
         "with contextlib.suppress(SystemExit): main()\n"
-        "print(*sorted(name for name in sys.modules if name.count('.') < 2), file=sys.stderr)\n"
+        "print(*sorted(name for name in sys.modules if name.count('.') <= 2), file=sys.stderr)\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    loaded = set(ended.stderr.split())
+    return set(ended.stderr.split())
+
+
+def test_help_loads_neither_tensorflow_nor_the_gateway() -> None:
+    loaded = modules_of("--help")
     unwanted = {"tensorflow", "tensorflow_serving", "keras", "grpc", "fastapi", "uvicorn", "headwise.gateway"}
     assert loaded & unwanted == set()
     assert "headwise.cli" in loaded
+
+
+def test_a_verb_loads_no_other_verb() -> None:
+    loaded = modules_of("inspect", "--help")
+    assert "headwise.cli.inspect" in loaded
+    assert {name for name in VERBS if f"headwise.cli.{name.replace('-', '_')}" in loaded} == {"inspect"}
 
 
 def test_a_refusal_is_shown_as_it_is_brackets_and_all(tmp_path: Path) -> None:

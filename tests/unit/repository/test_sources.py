@@ -1,11 +1,12 @@
 """Where models lie: folders with numbered versions, or what a model config file lists."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from headwise.errors import ConfigurationError
-from headwise.repository.sources import ModelConfigFile, ModelLocation, ModelsFolder
+from headwise.errors import ConfigurationError, UnreadableModelError
+from headwise.repository.sources import ModelConfigFile, ModelLocation, ModelsFolder, version_folder
 
 
 def folders(base: Path, *names: str) -> None:
@@ -85,3 +86,28 @@ def test_a_file_that_is_no_model_config_is_refused_by_name(tmp_path: Path, conte
 def test_a_model_config_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="nope: no model config file"):
         ModelConfigFile(tmp_path / "nope").locations()
+
+
+def test_the_version_that_a_command_means(tmp_path: Path) -> None:
+    model = tmp_path / "m"
+    for version in ("2", "10", "draft"):
+        (model / version).mkdir(parents=True)
+    (model / "2" / "saved_model.pb").touch()
+    assert version_folder(model) == model / "10"
+    assert version_folder(model / "2") == model / "2"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("nowhere", "No such file or directory; name a model (models/NAME) or a version of it"),
+        ("file", "Not a directory"),
+        ("empty", "holds neither saved_model.pb nor numbered versions"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_what_holds_no_version_is_refused(tmp_path: Path, path: str, reason: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(UnreadableModelError, match=re.escape(f"{tmp_path / path}: {reason}")):
+        version_folder(tmp_path / path)

@@ -1,0 +1,110 @@
+"""What a user says of heads on the command line: VALUE for the one output, NAME=VALUE for each of several."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from headwise.errors import ConfigurationError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """names: all that a head could read. chosen: those that --output names, else all."""
+
+    names: tuple[str, ...]
+    chosen: tuple[str, ...]
+
+    @classmethod
+    def of(cls, names: Sequence[str], chosen: Sequence[str]) -> Outputs:
+        """Raises: ConfigurationError for a choice that is no output."""
+        if unknown := [name for name in chosen if name not in names]:
+            raise ConfigurationError(f"--output {unknown[0]}: the outputs are {_listed(names)}")
+        return cls(tuple(names), tuple(chosen) or tuple(names))
+
+    def named(self, option: str, values: Iterable[str] | None, read: Callable[[str], T]) -> dict[str, T]:
+        """The values of an option by output.
+
+        Raises: ConfigurationError for a name that is no output, a bare value where there are several outputs, an
+        output that is there twice; what `read` raises.
+        """
+        found: dict[str, T] = {}
+        for text in values or ():
+            name, equals, value = text.partition("=")
+            if not equals:
+                name, value = self._only(option, text), text
+            elif name not in self.names:
+                raise ConfigurationError(
+                    f"{option} {text}: {name!r} is no output; the outputs are {_listed(self.names)} (labels that "
+                    "hold = or a comma are read from a file by --labels-from)"
+                )
+            if name in found:
+                raise ConfigurationError(f"{option}: output {name} is there twice")
+            found[name] = read(value)
+        return found
+
+    def labels(self, given: Iterable[str] | None, files: Iterable[str] | None) -> dict[str, tuple[str, ...]]:
+        """What --labels and --labels-from say, by output.
+
+        Raises: ConfigurationError.
+        """
+        typed = self.named("--labels", given, split_labels)
+        listed = self.named("--labels-from", files, read_labels)
+        if twice := sorted(typed.keys() & listed.keys()):
+            raise ConfigurationError(f"--labels and --labels-from are both given for output {twice[0]}")
+        return typed | listed
+
+    def _only(self, option: str, value: str) -> str:
+        if len(self.chosen) != 1:
+            raise ConfigurationError(
+                f"{option} {value}: which output is meant? Write {option} NAME={value}, NAME one of "
+                f"{_listed(self.chosen)}, or choose one by --output"
+            )
+        return self.chosen[0]
+
+
+def one_of(option: str, choices: tuple[T, ...]) -> Callable[[str], T]:
+    """Reads one of the choices; ConfigurationError for anything else."""
+    by_text = {str(choice): choice for choice in choices}
+
+    def read(text: str) -> T:
+        if text not in by_text:
+            raise ConfigurationError(f"{option} {text}: it must be one of {', '.join(by_text)}")
+        return by_text[text]
+
+    return read
+
+
+def split_labels(text: str) -> tuple[str, ...]:
+    """`a,b` as labels; blanks around each are dropped."""
+    return tuple(label.strip() for label in text.split(","))
+
+
+def read_labels(file: str) -> tuple[str, ...]:
+    """Labels from a file: a JSON list of texts, or one label a line.
+
+    Raises: ConfigurationError.
+    """
+    try:
+        text = Path(file).read_text("utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise ConfigurationError(f"--labels-from {file}: cannot be read: {reason}") from error
+    if not text.lstrip().startswith("["):
+        return tuple(line.strip() for line in text.splitlines() if line.strip())
+    try:
+        labels: list[Any] = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"--labels-from {file}: begins as a JSON list and is none: {error}") from error
+    if not all(isinstance(label, str) for label in labels):
+        raise ConfigurationError(f"--labels-from {file}: the JSON list must hold texts only")
+    return tuple(labels)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none that a head could read"

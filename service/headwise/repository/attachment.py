@@ -1,0 +1,159 @@
+"""Writes a version's card from what its graph shows and what the user says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from headwise import savedmodel
+from headwise.diagnostics.catalogue import diagnose
+from headwise.diagnostics.diagnostic import Diagnostic
+from headwise.diagnostics.facts import Facts
+from headwise.diagnostics.golden import GoldenRecord, decide_anew
+from headwise.diagnostics.proposal import Proposal, deduce
+from headwise.diagnostics.survey import of_saved_model
+from headwise.errors import HeadMismatchError, HeadwiseError, InvalidCardError
+from headwise.heads import Activation, Head, HeadCard, ModelRecord, SignatureHeads, Task
+from headwise.heads.spec import Encoding
+from headwise.repository.card_writer import write_card
+from headwise.repository.cards import CARD_PATH, check_card
+from headwise.repository.golden_file import GOLDEN_PATH, read_golden, write_golden
+from headwise.savedmodel import SavedModel
+from headwise.savedmodel.signature import DEFAULT_SIGNATURE
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user says of one output."""
+
+    labels: tuple[str, ...] = ()
+    task: Task | None = None
+    activation: Activation | None = None
+    encoding: Encoding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A card that was written. because: by output, how each thing in it is known. golden: records decided anew."""
+
+    file: Path
+    card: HeadCard
+    because: Mapping[str, tuple[str, ...]]
+    diagnostics: tuple[Diagnostic, ...]
+    golden: int = 0
+
+
+def attach(
+    version: Path, wishes: Mapping[str, Wish], signature_name: str = DEFAULT_SIGNATURE, *, replace: bool = False
+) -> Attached:
+    """Write the card of a version folder: a head for each output that `wishes` names, the others stay raw.
+
+    Golden records beside it are decided anew: a card does not change what the model answers.
+
+    Raises: InvalidCardError for what cannot be known, cannot be, is there already, or contradicts the golden
+    records; UnreadableModelError; HeadwiseError if nothing can be written.
+    """
+    if not replace:
+        _check_free(version)
+    model = savedmodel.read(version)
+    proposals = {output: _proposal(model, signature_name, output, wish) for output, wish in wishes.items()}
+    heads = {output: proposal.head for output, proposal in proposals.items()}
+    card = HeadCard(
+        card_version=1,
+        signatures={signature_name: SignatureHeads(heads)},
+        model=ModelRecord(model.fingerprint, verified=all(proposal.proved for proposal in proposals.values())),
+    )
+    check_card(card, model)
+    found = of_saved_model(model, card)
+    refuse_errors(found)
+    records = _decided_anew(version, card)
+    file = _write(version, card, records)
+    reasons = {output: proposal.because for output, proposal in proposals.items()}
+    return Attached(file, card, reasons, found, len(records))
+
+
+def outputs_of(version: Path, signature_name: str = DEFAULT_SIGNATURE) -> tuple[str, ...]:
+    """The names of a signature's outputs that a head could read.
+
+    Raises: UnreadableModelError, InvalidCardError where there is no such signature.
+    """
+    model = savedmodel.read(version)
+    if signature_name not in model.signatures:
+        raise InvalidCardError(
+            f"{version}: has no signature {signature_name!r}; its signatures are "
+            + (", ".join(map(repr, model.signatures)) or "none")
+        )
+    return tuple(model.detected.get(signature_name, {}))
+
+
+def refuse_errors(found: tuple[Diagnostic, ...]) -> None:
+    """Raises: InvalidCardError with every error among them."""
+    errors = [
+        f"{one.where}: {one.message}. {one.fix.rstrip('.')} ({one.code})" for one in found if one.severity == "error"
+    ]
+    if errors:
+        raise InvalidCardError("\n".join(errors))
+
+
+def _decided_anew(version: Path, card: HeadCard) -> tuple[GoldenRecord, ...]:
+    """The version's golden records, with what this card decides for their outputs."""
+    try:
+        return tuple(decide_anew(record, _heads(card, record.signature_name)) for record in read_golden(version))
+    except HeadMismatchError as error:
+        raise InvalidCardError(
+            f"{version / GOLDEN_PATH}: the model's own answers contradict this card: {error} (HW118)"
+        ) from error
+
+
+def _heads(card: HeadCard, signature_name: str) -> Mapping[str, Head]:
+    return card.signatures[signature_name].heads if signature_name in card.signatures else {}
+
+
+def _write(version: Path, card: HeadCard, records: tuple[GoldenRecord, ...]) -> Path:
+    """Golden records and card, both or neither.
+
+    Raises: HeadwiseError if they cannot be written.
+    """
+    golden = version / GOLDEN_PATH
+    before = golden.read_bytes() if records else None
+    try:
+        if records:
+            write_golden(version, records, version.absolute().parent.name)
+        try:
+            return write_card(version, card)
+        except BaseException:
+            if before is not None:
+                golden.write_bytes(before)
+            raise
+    except OSError as error:
+        raise HeadwiseError(f"{error.filename or version}: cannot be written: {error.strerror}") from error
+
+
+def _check_free(version: Path) -> None:
+    file = version / CARD_PATH
+    try:
+        there = file.read_text("utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise HeadwiseError(f"{file}: {error.strerror}") from error
+    raise InvalidCardError(f"{file}: is there already, and --force would replace it:\n{there.rstrip()}")
+
+
+def _proposal(model: SavedModel, signature_name: str, output: str, wish: Wish) -> Proposal:
+    """What the graph and the user say of an output; a refusal comes with the catalogue's word, if it has one."""
+    detected = model.detected[signature_name][output]
+    try:
+        return deduce(
+            detected,
+            labels=wish.labels,
+            task=wish.task,
+            activation=wish.activation,
+            encoding=wish.encoding,
+        )
+    except InvalidCardError as error:
+        where = f"{signature_name}.{output}"
+        found = diagnose(Facts(where, detected, labels=len(wish.labels) or None))
+        codes = ", ".join(one.code for one in found if one.severity == "error" and one.code not in str(error))
+        raise type(error)(f"{output}: {error}{f' ({codes})' if codes else ''}") from error
