@@ -1,0 +1,78 @@
+"""headwise rewrite"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from headwise.training.rewrite import Rewritten
+
+
+class Form(StrEnum):
+    """What the head is to become."""
+
+    ONE_UNIT = "one-unit"
+    TWO_UNIT = "two-unit"
+
+
+def rewrite(
+    model_dir: Annotated[Path, typer.Argument(help="models/NAME (newest version) or models/NAME/VERSION.")],
+    to: Annotated[Form, typer.Option(help="One logit unit, or two softmax units.")],
+    output: Annotated[str | None, typer.Option(help="The output to rewrite, where several are binary.")] = None,
+    signature: Annotated[str, typer.Option(help="The signature to rewrite.")] = "serving_default",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="An .npz file with arrays named as the signature's inputs: old and new are compared on its rows.",
+            metavar="FILE",
+            show_default="made-up rows",
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Turn a binary head of two units into one logit unit, or back, as the model's next version.
+
+    Kernel and bias become their difference, or are put beside a zero. Card and golden records are written anew.
+
+    Old and new are run first: where probabilities lie more than 1e-6 apart, or a decision differs, nothing is written.
+
+    Needs TensorFlow.
+    """
+    from headwise.repository.sources import version_folder
+    from headwise.training.holdout import read_holdout
+    from headwise.training.rewrite import rewrite as rewrite_version
+
+    version = version_folder(model_dir)
+    rows = None if data is None else read_holdout(data).inputs
+    with Console(stderr=True).status("rewriting, and comparing old and new"):
+        done = rewrite_version(version, to.value, signature, output=output, rows=rows)
+    if json:
+        import orjson
+
+        typer.echo(orjson.dumps(_document(version, done), option=orjson.OPT_INDENT_2).decode())
+        return
+    Console(highlight=False).print(
+        f"[bold]{escape(str(done.version))}[/]: {escape(done.output)} of {escape(str(version))}, "
+        f"{done.before.activation}, is now {done.after.activation}, {to.value}.\n"
+        f"Probabilities lie at most {done.apart:.1e} apart on {done.rows} rows, and every decision is the same. "
+        f"Golden records: {done.golden_records}.",
+        soft_wrap=True,
+    )
+
+
+def _document(version: Path, done: Rewritten) -> dict[str, Any]:
+    return {
+        "from": str(version),
+        "version": str(done.version),
+        "output": done.output,
+        "activation": {"before": done.before.activation, "after": done.after.activation},
+        "largest_difference": done.apart,
+        "rows": done.rows,
+        "golden_records": done.golden_records,
+    }
