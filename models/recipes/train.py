@@ -90,7 +90,7 @@ def _train_one(name: str, models: Path, place: int, count: int) -> bool:
     import held_out  # noqa: PLC0415 - these import TensorFlow, which only training pays for
     from recipe import measure  # noqa: PLC0415
 
-    from headwise.training.export import export  # noqa: PLC0415
+    from headwise import export  # noqa: PLC0415
 
     began = time.perf_counter()
     print(f"[{place}/{count}] {name:<13} …", end="", flush=True)
@@ -101,7 +101,7 @@ def _train_one(name: str, models: Path, place: int, count: int) -> bool:
     reached = figure >= expected.least
     if reached:
         held_out.write(models / name, trained)
-        export(trained.model, models / name, trained.head)
+        export(trained.model, models / name, trained.head, validation_data=trained.rows)
     print(
         f" {time.perf_counter() - began:5.1f} s  {figure_name} {figure:.3f} (expected ≥ {expected.least:g})\n"
         f"      {expected.why}"

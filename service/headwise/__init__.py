@@ -9,18 +9,33 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from headwise.heads import Argmax, Head, HeadCard, PerLabel, Platt, Prediction, Temperature, Threshold
+    from headwise.training.callback import HeadCheck
+    from headwise.training.check import HeadwiseWarning, check
+    from headwise.training.export import export
 
 __all__ = [
     "Argmax",
     "Head",
     "HeadCard",
+    "HeadCheck",
+    "HeadwiseWarning",
     "PerLabel",
     "Platt",
     "Prediction",
     "Temperature",
     "Threshold",
     "__version__",
+    "check",
+    "export",
 ]
+
+_HOMES = {
+    "HeadCheck": "headwise.training.callback",
+    "HeadwiseWarning": "headwise.training.check",
+    "check": "headwise.training.check",
+    "export": "headwise.training.export",
+}
+"""Where a public name lives, if not in headwise.heads."""
 
 
 def __dir__() -> list[str]:
@@ -31,5 +46,5 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> object:
     """Load the public names on first use (PEP 562), so that `import headwise` costs next to nothing."""
     if name in __all__:
-        return getattr(importlib.import_module("headwise.heads"), name)
+        return getattr(importlib.import_module(_HOMES.get(name, "headwise.heads")), name)
     raise AttributeError(f"module 'headwise' has no attribute {name!r}")

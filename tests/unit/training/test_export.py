@@ -91,7 +91,7 @@ def test_several_outputs_take_a_head_each_and_what_is_not_named_is_raw(tmp_path:
         pytest.param(
             lambda: dense(1),
             {"risk": BINARY},
-            "heads.risk: the signature's outputs are 'output_0'",
+            "heads: 'risk' is no output that a head can read; these are: output_0",
             id="no such output",
         ),
         pytest.param(two_outputs, BINARY, "kind, risk", id="one head for two outputs"),
@@ -104,7 +104,7 @@ def test_a_head_that_does_not_fit_is_refused_and_leaves_nothing_behind(
     with pytest.raises(InvalidCardError, match=reason):
         export(model(), tmp_path / "models" / "tumor", heads)  # type: ignore[operator,arg-type]
 
-    assert list((tmp_path / "models").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_refusal_names_the_output(tmp_path: Path) -> None:
@@ -118,16 +118,6 @@ def test_a_refusal_leaves_the_versions_before_it(tmp_path: Path) -> None:
         export(dense(2), tmp_path, THREE)
 
     assert [entry.name for entry in tmp_path.iterdir()] == ["1"]
-
-
-def test_the_next_version_is_one_more_than_the_largest(tmp_path: Path) -> None:
-    (tmp_path / "9").mkdir()
-    (tmp_path / "10").mkdir()
-    (tmp_path / "best").mkdir()
-    (tmp_path / "٣٠").mkdir()  # decimal digits, but no version to TensorFlow Serving
-
-    assert export(dense(1), tmp_path, BINARY).name == "11"
-    assert export(dense(1), tmp_path, BINARY).name == "12"
 
 
 def test_a_version_may_be_chosen_and_is_never_replaced(tmp_path: Path) -> None:
@@ -162,7 +152,7 @@ def test_a_model_server_that_polls_never_sees_half_a_version(tmp_path: Path) -> 
     poller = threading.Thread(target=poll)
     poller.start()
     try:
-        for _ in range(5):
+        for _ in range(3):
             export(dense(1), tmp_path, BINARY)
     finally:
         done.set()
@@ -183,6 +173,7 @@ def _is_whole(version: Path) -> bool:
         "variables/variables.index",
         "variables/variables.data-00000-of-00001",
         "assets.extra/head.json",
+        "assets.extra/tf_serving_warmup_requests",
     )
     return all((version / file).is_file() for file in files) and bool(
         json.loads((version / "assets.extra" / "head.json").read_bytes())
@@ -195,13 +186,4 @@ def test_an_export_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="built"):
         export(Unexportable(), tmp_path / "models" / "tumor", BINARY)
-    assert not (tmp_path / "models").exists() or list((tmp_path / "models").iterdir()) == []
-
-
-def test_a_version_is_readable_by_other_users(tmp_path: Path) -> None:
-    """A model server in a container reads it under another user id."""
-    version = export(dense(1), tmp_path, BINARY)
-    usual = tmp_path / "usual"
-    usual.mkdir()
-
-    assert version.stat().st_mode == usual.stat().st_mode
+    assert list(tmp_path.iterdir()) == []
