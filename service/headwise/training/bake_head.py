@@ -1,0 +1,120 @@
+"""A head as TensorFlow ops: contract, scores, calibration and decision, as `heads.head` puts them together.
+
+Import it after `require_tensorflow`, as bake_formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from headwise.errors import UnsupportedError
+from headwise.heads import HEAD_TABLE, Activation, Applied, Calibrator, Head, Layout, Legal, Options, links
+from headwise.heads.contract import CONTRADICTION, EXCLUSIVE, RANGES, SHARES
+from headwise.heads.links import FloatDtype
+from headwise.heads.scores import Space
+from headwise.training.bake_formulas import BAKED_CALIBRATORS, BAKED_TABLE, BakedCell, GraphScores, Tensor
+
+_NO_OPTIONS = Options()
+
+
+def _cut(scores: GraphScores, applied: Applied) -> Tensor:
+    """Whether each column of the evidence reaches its cut."""
+    cuts = np.asarray(applied.cuts, np.float64)
+    return scores.evidence >= (links.logit(cuts) if scores.space is Space.LOGIT else cuts)
+
+
+def _largest(scores: GraphScores, _: Applied) -> Tensor:
+    """The lowest index of the largest column: tf.argmax promises nothing of ties."""
+    largest = scores.evidence >= tf.reduce_max(scores.evidence, axis=1, keepdims=True)
+    places = tf.range(tf.shape(scores.evidence, tf.int64)[1], dtype=tf.int64)
+    return tf.reduce_min(tf.where(largest, places, tf.int64.max), axis=1)
+
+
+BAKED_RULES: Mapping[str, Callable[[GraphScores, Applied], Tensor]] = {
+    "argmax": _largest,
+    "per_label": _cut,
+    "threshold": _cut,
+}
+"""The rules of a card's decision."""
+
+
+def answer(head: Head, output: Tensor, units: int) -> dict[str, Tensor]:
+    """What `head.answer` says of an output (batch, *positions, units), or (batch,) for one unit, by name.
+
+    probabilities: float64 (batch, *positions, classes). indices: int64, labels: string (batch, *positions).
+    Multilabel: decisions bool and labels, empty where off (batch, *positions, labels). A margin: margin (batch,
+    *positions). Regression: value (batch, *positions, units). Numbers that contradict the head fail the call.
+
+    Raises: UnsupportedError for a calibrator or a rule that has no formula here.
+    """
+    layout = head.layout(units)
+    cell, applied = BAKED_TABLE[layout][head.activation], head.resolve(_NO_OPTIONS)
+    if output.shape.rank == 1:
+        output = output[:, tf.newaxis]
+    source = np.dtype(np.float32) if output.dtype == tf.bfloat16 else np.dtype(output.dtype.as_numpy_dtype)
+    raw = _admitted(tf.reshape(tf.cast(output, tf.float64), [-1, units]), layout, head.activation, source)
+    scores = _calibrated(head.calibration, cell, raw, layout, head.activation, source)
+    found = _decided(head, scores, applied)
+    return {name: _unflattened(rows, output) for name, rows in found.items()}
+
+
+def _admitted(raw: Tensor, layout: Layout, activation: Activation, source: FloatDtype) -> Tensor:
+    """`heads.contract.admit`: fails the call for numbers that contradict the head, and takes rounding away."""
+    finite = tf.math.is_finite(raw)
+    good = tf.reduce_all(finite, axis=-1)
+    if layout in EXCLUSIVE and activation in ("linear", "log_softmax"):
+        impossible = tf.equal(raw, -np.inf)
+        good |= tf.reduce_all(finite | impossible, axis=-1) & tf.reduce_any(finite, axis=-1)
+    _require(good, "the output is not finite")
+    if activation not in RANGES:
+        return raw
+    low, high = RANGES[activation]
+    rounding = 4 * float(np.finfo(source).eps)
+    within = (raw >= low - rounding) & (raw <= high + rounding)
+    _require(within, f"{activation} promises values in [{low:g}, {high:g}]")
+    raw = tf.clip_by_value(raw, np.float64(low), np.float64(high))
+    if activation in SHARES:
+        shares = BAKED_TABLE[layout][activation].scores(raw).probabilities
+        _require(tf.abs(tf.reduce_sum(shares, axis=-1) - 1.0) <= CONTRADICTION, f"{activation} promises rows of sum 1")
+    return raw
+
+
+def _require(good: Tensor, what: str) -> None:
+    tf.debugging.Assert(tf.reduce_all(good), [f"the output contradicts its head card: {what}"])
+
+
+def _calibrated(
+    by: Calibrator | None, cell: BakedCell, raw: Tensor, layout: Layout, activation: Activation, source: FloatDtype
+) -> GraphScores:
+    legal = HEAD_TABLE[layout][activation]
+    assert isinstance(legal, Legal)
+    if by is None or cell.canonical is None or legal.form is None:
+        return cell.scores(raw)
+    if by.method not in BAKED_CALIBRATORS:
+        raise UnsupportedError(f"calibration {by.method!r} has no formula in TensorFlow's ops: it cannot be baked")
+    return BAKED_CALIBRATORS[by.method](by, cell.canonical(raw, source), legal.form)
+
+
+def _decided(head: Head, scores: GraphScores, applied: Applied) -> dict[str, Tensor]:
+    if head.task == "regression":
+        return {"value": scores.evidence}
+    if applied.rule is None or applied.rule not in BAKED_RULES:
+        raise UnsupportedError(f"decision rule {applied.rule!r} has no formula in TensorFlow's ops: it cannot be baked")
+    found = {} if scores.probabilities is None else {"probabilities": scores.probabilities}
+    if scores.space is Space.MARGIN:
+        found["margin"] = scores.evidence[:, 0]
+    chosen, labels = BAKED_RULES[applied.rule](scores, applied), tf.constant(head.labels)
+    if head.task == "multilabel":
+        return {**found, "decisions": chosen, "labels": tf.where(chosen, labels, "")}
+    indices = chosen if applied.cuts is None else tf.reduce_sum(tf.cast(chosen, tf.int64), axis=1)
+    return {**found, "indices": indices, "labels": tf.gather(labels, indices)}
+
+
+def _unflattened(rows: Tensor, output: Tensor) -> Tensor:
+    """Rows (batch * positions, ...) in the output's own axes."""
+    shaped = tf.reshape(rows, tf.concat([tf.shape(output)[:-1], tf.shape(rows)[1:]], axis=0))
+    shaped.set_shape(output.shape[:-1].concatenate(rows.shape[1:]))
+    return shaped
