@@ -1,7 +1,13 @@
 """Settings for every test."""
 
+import signal
+
 import pytest
 from hypothesis import settings
+
+# A shell without job control lets its background jobs ignore SIGINT, and children inherit that: tests that
+# interrupt a child would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Deadlines are for benchmarks, and a failing example must come again on the next run.
 settings.register_profile("quick", max_examples=60, deadline=None, derandomize=True, database=None)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -85,6 +87,31 @@ def _train_all(names: Sequence[str], models: Path) -> int:
     return 1 if short else 0
 
 
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ends with KeyboardInterrupt after an interrupt, which TensorFlow may swallow, or raise as an error of its own."""
+    interrupts: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # a job in the background ignores interrupts
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except Exception as error:
+        if interrupts:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupts:
+        raise KeyboardInterrupt
+
+
+@_interruptible()
 def _train_one(name: str, models: Path, place: int, count: int) -> bool:
     """Train, measure, export; a model that falls short is reported and not exported."""
     import held_out  # noqa: PLC0415 - these import TensorFlow, which only training pays for
@@ -109,6 +136,7 @@ def _train_one(name: str, models: Path, place: int, count: int) -> bool:
     return reached
 
 
+@_interruptible()
 def _start_tensorflow() -> None:
     """Import TensorFlow, deterministic and on the CPU."""
     from headwise.modelserver.quiet import import_tensorflow  # noqa: PLC0415

@@ -9,9 +9,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from headwise.heads import Argmax, Head, HeadCard, PerLabel, Platt, Prediction, Temperature, Threshold
-    from headwise.training.callback import HeadCheck
-    from headwise.training.check import HeadwiseWarning, check
-    from headwise.training.export import export
+    from headwise.training.checking.callback import HeadCheck
+    from headwise.training.checking.check import HeadwiseWarning, check
+    from headwise.training.exporting.export import export
 
 __all__ = [
     "Argmax",
@@ -30,10 +30,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "HeadCheck": "headwise.training.callback",
-    "HeadwiseWarning": "headwise.training.check",
-    "check": "headwise.training.check",
-    "export": "headwise.training.export",
+    "HeadCheck": "headwise.training.checking.callback",
+    "HeadwiseWarning": "headwise.training.checking.check",
+    "check": "headwise.training.checking.check",
+    "export": "headwise.training.exporting.export",
 }
 """Where a public name lives, if not in headwise.heads."""
 

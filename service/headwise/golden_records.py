@@ -73,7 +73,6 @@ class GoldenProver:
             return str(error)
         if raw.version != model.version:
             raise BackendProtocolError(f"version {model.version} was asked, version {raw.version} answered")
-        described = model.valid_card().card.signatures
-        heads = described[name].heads if name in described else {}
+        heads = model.valid_card().card.heads_of(name)
         dtypes = {output: spec.dtype for output, spec in signature.outputs.items()}
         return difference(record, raw.outputs, heads, dtypes=dtypes)

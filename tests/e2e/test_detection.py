@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from headwise import savedmodel
-from headwise.savedmodel import UNKNOWN, DetectedHead
+from headwise.savedmodel import UNKNOWN
 from headwise.savedmodel.signature import Shape
-from support.example_models import Examples
+from support.keras_models import save_graph
 
 pytestmark = [
-    pytest.mark.timeout(400),
     pytest.mark.filterwarnings(r"ignore:[\s\S]*You are using a softmax over axis:UserWarning"),
 ]
 
@@ -235,13 +233,17 @@ RECIPES = st.builds(
 )
 
 
-def differences(recipes: list[Recipe]) -> list[str]:
-    """Export one model with a head for each recipe, and say where detection is not what was built."""
+def export(network: keras.Model, folder: Path) -> None:
+    network.export(folder, verbose=False)
+
+
+def differences(recipes: list[Recipe], save: Callable[[keras.Model, Path], None] = save_graph) -> list[str]:
+    """Save one model with a head for each recipe, and say where detection is not what was built."""
     row, sequence = keras.Input((5,), name="row"), keras.Input((3, 5), name="sequence")
     outputs = {f"o{i:02}": recipe.build(row, sequence) for i, recipe in enumerate(recipes)}
     network = keras.Model({"row": row, "sequence": sequence}, {name: made.tensor for name, made in outputs.items()})
     with TemporaryDirectory() as folder:
-        network.export(folder, verbose=False)
+        save(network, Path(folder))
         heads = savedmodel.read(Path(folder)).detected["serving_default"]
     assert heads.keys() == outputs.keys()
     return [
@@ -252,11 +254,11 @@ def differences(recipes: list[Recipe]) -> list[str]:
     ]
 
 
-@settings(max_examples=5, phases=[Phase.generate])
+@settings(max_examples=3, phases=[Phase.generate])
 @given(st.lists(RECIPES, min_size=30, max_size=30))
 def test_any_head_is_detected_as_it_was_built(recipes: list[Recipe]) -> None:
     """Each example is one export with 30 heads; without shrinking, which would export hundreds of times."""
-    assert differences(recipes) == []
+    assert differences(recipes, export) == []
 
 
 def test_every_wrapper_is_followed_behind_every_kind_of_head() -> None:
@@ -374,38 +376,3 @@ def activations(export: Callable[..., Any], options: Mapping[str, Any]) -> dict[
         export(folder, **options)
         heads = savedmodel.read(Path(folder)).detected["serving_default"]
     return {name: (head.activation, head.units) for name, head in heads.items()}
-
-
-def test_a_large_network_is_read_in_milliseconds(tmp_path: Path) -> None:
-    """MobileNetV2's graph is 1.6 MB; the limit is 20 times what it takes."""
-    keras.applications.MobileNetV2(weights=None, classes=10).export(tmp_path, verbose=False)
-
-    started = time.process_time()
-    model = savedmodel.read(tmp_path)
-    took = time.process_time() - started
-
-    print(f"{(tmp_path / 'saved_model.pb').stat().st_size} bytes in {took * 1000:.1f} ms")
-    assert model.detected["serving_default"]["output_0"].activation == "softmax"
-    assert took < 0.2
-
-
-EXAMPLES: dict[str, tuple[str, int]] = {
-    "diabetes": ("linear", 1),
-    "digit_traits": ("sigmoid", 4),
-    "digits": ("softmax", 10),
-    "parity": ("sigmoid", 1),
-    "parity_logit": ("linear", 1),
-    "parity_two": ("softmax", 2),
-    "severity": ("linear", 2),
-    "tumor": ("linear", 1),
-    "wine": ("linear", 3),
-}
-
-
-def test_the_example_models_are_what_their_cards_say(examples: Examples) -> None:
-    found: dict[str, DetectedHead] = {
-        name: savedmodel.read(examples.models / name / "1").detected["serving_default"]["output_0"] for name in EXAMPLES
-    }
-
-    assert {name: (head.activation, head.units) for name, head in found.items()} == EXAMPLES
-    assert {head.beneath for head in found.values()} == {None}

@@ -167,7 +167,7 @@ def refusals(gateway: GatewayProcess) -> dict[str, Any]:
 
 
 def test_what_goes_bad_under_a_serving_version_leaves_its_last_good_reading(models: Path) -> None:
-    """A calibration edited into the card turns the decision of both records; then the records are cut short."""
+    """A calibration in the card turns the decision of both records; the card is torn; the records are cut short."""
     folder = add(models, 1, network=1, expected=10)
     with GatewayProcess("--models", str(models)) as gateway:
         gateway.wait_ready()
@@ -178,11 +178,15 @@ def test_what_goes_bad_under_a_serving_version_leaves_its_last_good_reading(mode
         replace(card, json.dumps(bad).encode())
         gateway.wait_for(lambda: readiness(gateway)["code"] == "golden-records")
         assert readiness(gateway)["reason"] == (
-            "version 1: the last good card answers on, the one on disk is refused: its golden records fail (HW120): "
-            "record 1 of 2: head 'y' decides 'no-1' (0), expected is 'yes-1' (1) (and 1 more)"
+            "version 1: the last good card answers on, what is on disk now is refused: "
+            "its golden records fail (HW120): record 1 of 2: "
+            "head 'y' decides 'no-1' (0), expected is 'yes-1' (1) (and 1 more)"
         )
         assert gateway.classify("swapped", BODY).json()["predictions"][0]["label"] == "yes-1"
         assert gateway.http.get("/readyz").status_code == 200
+        replace(card, b"{")
+        gateway.wait_for(lambda: readiness(gateway)["code"] == "head-config")
+        assert (newest(gateway), "last_good_kept=True" in gateway.log) == (1, True)
         replace(card, good)
         gateway.wait_for(lambda: readiness(gateway)["code"] is None)
         replace(records, records.read_bytes()[:-3])

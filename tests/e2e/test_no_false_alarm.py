@@ -19,7 +19,7 @@ from headwise.heads import Head, Temperature
 from headwise.repository.cards import read_card
 from headwise.savedmodel import read
 from headwise.savedmodel.detected import DetectedHead
-from headwise.training.in_memory import described
+from headwise.training.checking.in_memory import described
 from headwise.training.run import raw_outputs
 from support.example_models import NAMES, Examples
 
@@ -106,7 +106,7 @@ def _of_example(example: str) -> tuple[Diagnostic, ...]:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.timeout(400)
 def test_an_example_model_raises_no_alarm(examples: Examples, name: str) -> None:
-    """The nine: their graph, their card, and their numbers on the rows that they never saw."""
+    """The nine: their graph is what their card says, and so are their numbers on rows that they never saw."""
     folder = examples.models / name / "1"
     card, model = read_card(folder), read(folder)
     assert card is not None
@@ -114,8 +114,9 @@ def test_an_example_model_raises_no_alarm(examples: Examples, name: str) -> None
         inputs = {key: arrays[key] for key in arrays.files if key != "targets"}
         targets = arrays["targets"]
     ((output, head),) = card.card.signatures["serving_default"].heads.items()
-    data = observe(raw_outputs(folder, inputs)[output], targets)
-    facts = Facts(name, model.detected["serving_default"][output], head, data=data)
+    detected, raw = model.detected["serving_default"][output], raw_outputs(folder, inputs)[output]
+    facts = Facts(name, detected, head, data=observe(raw, targets))
     found = {diagnostic.code for diagnostic in (*of_saved_model(model, card.card), *diagnose(facts))}
 
+    assert (detected.activation, detected.units, detected.beneath) == (head.activation, raw.shape[-1], None)
     assert found == ({"HW112"} if name == "parity_two" else set())

@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 
 from headwise.repository.cards import parse_card
+from support.command_line import headwise
 from support.example_models import NAMES, Examples
 from support.gateway_process import GatewayProcess
+from support.recordings import MODELS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -67,7 +69,7 @@ def test_the_python_prints_what_it_says() -> None:
     ((code, output),) = [
         (block, following[1])
         for (language, block), following in itertools.pairwise(BLOCKS)
-        if (language, following[0]) == ("python", "text")
+        if (language, following[0]) == ("python", "text") and "print(" in block
     ]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -84,6 +86,15 @@ def test_ones_own_model_is_exported_and_answers(tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, timeout=120)
         running.wait_for(lambda: running.classify("mine", body.encode()).status_code == 200)
         assert running.classify("mine", body.encode()).json()["predictions"][0]["label"] == "yes"
+
+
+def test_inspect_says_what_is_printed() -> None:
+    (printed,) = [block for language, block in BLOCKS if language == "text" and "HW101" in block]
+    said = headwise("inspect", MODELS / "bad_softmax1" / "1")
+    layer = r"sequential\w*/dense\w*/Softmax"
+    for line in printed.splitlines():
+        assert re.sub(layer, "LAYER", line) in re.sub(layer, "LAYER", said.out), said.out
+    assert said.code == 1
 
 
 def test_the_card_is_valid() -> None:

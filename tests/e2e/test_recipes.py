@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -200,8 +201,8 @@ def test_parity_logit_trained_alone_has_the_weights_of_parity(examples: Examples
     np.testing.assert_array_equal(alone.raw, twin.raw)
 
 
-def test_force_trains_again_as_the_next_version(tmp_path: Path) -> None:
-    assert train(tmp_path, "--only", "wine").returncode == 0
+def test_force_trains_again_as_the_next_version(examples: Examples, tmp_path: Path) -> None:
+    shutil.copytree(examples.models / "wine", tmp_path / "wine")
     assert train(tmp_path, "--only", "wine", "--force").returncode == 0
 
     assert {entry.name for entry in (tmp_path / "wine").iterdir()} == {
@@ -249,14 +250,17 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path, line: str) -> 
         start_new_session=True,
     )
     with running:
-        assert running.stdout is not None
-        read_so_far = b""
-        while line.encode() not in read_so_far:
-            chunk = os.read(running.stdout.fileno(), 4096)
-            assert chunk, read_so_far
-            read_so_far += chunk
-        running.send_signal(signal.SIGINT)
-        _, told = running.communicate(timeout=60)
+        try:
+            assert running.stdout is not None
+            read_so_far = b""
+            while line.encode() not in read_so_far:
+                chunk = os.read(running.stdout.fileno(), 4096)
+                assert chunk, read_so_far
+                read_so_far += chunk
+            running.send_signal(signal.SIGINT)
+            _, told = running.communicate(timeout=60)
+        finally:
+            running.kill()
 
     assert running.returncode == 130
     assert b"interrupted" in told

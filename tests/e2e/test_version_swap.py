@@ -85,13 +85,3 @@ def test_a_version_that_is_not_admitted_leaves_its_predecessor_serving(tmp_path:
         assert _newest(gateway) == 1
         named = gateway.http.post("/v1/models/swapped/versions/2:classify", json=BODY)
         assert (named.status_code, named.json()["code"]) == (503, "head-config")
-
-
-def test_a_card_that_goes_bad_keeps_the_last_good_one(tmp_path: Path) -> None:
-    publish(tmp_path, 1)
-    with GatewayProcess("--models", str(tmp_path)) as gateway:
-        gateway.wait_ready()
-        card = tmp_path / "swapped" / "1" / "assets.extra" / "head.json"
-        card.write_text("{", "utf-8")
-        gateway.wait_for(lambda: "last_good_kept=True" in gateway.log)
-        assert gateway.classify("swapped", BODY).json()["heads"]["output_0"]["labels"] == labels(1)

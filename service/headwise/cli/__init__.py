@@ -1,4 +1,7 @@
-"""The command line: one file a verb, arguments to calls, nothing else."""
+"""The command line: one file a verb, arguments to calls, nothing else.
+
+What verbs share is in options.py (what they take) and printing/ (what they say).
+"""
 
 from __future__ import annotations
 
@@ -89,4 +92,8 @@ def main() -> None:
         from rich.markup import escape
 
         Console(stderr=True).print(f"[bold red]headwise:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        if "--json" in sys.argv:
+            from headwise.cli.printing import document
+
+            document.show_refusal(error)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 
+from headwise.cli.options import Json, ModelDir
+from headwise.cli.printing import document
 
-def bake(
-    model_dir: Annotated[Path, typer.Argument(help="models/NAME (newest version) or models/NAME/VERSION.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+if TYPE_CHECKING:
+    from headwise.training.baking.bake import BakedModel
+
+
+def bake(model_dir: ModelDir, json: Json = False) -> None:
     """Write the whole head into the model's graph, as its next version: a bare TensorFlow Serving answers correctly.
 
     Needs TensorFlow. All old signatures stay. New are "headwise" (probabilities, labels, indices) and "classify", or
@@ -21,26 +23,32 @@ def bake(
     thresholds that a request chooses are not.
     """
     from headwise.repository.sources import version_folder
-    from headwise.training.bake import bake as bake_version
+    from headwise.training.baking.bake import bake as bake_version
 
     version = version_folder(model_dir)
     with Console(stderr=True).status("baking, and holding the new signatures against the card"):
         done = bake_version(version)
     if json:
-        import orjson
+        document.show(_document(version, done))
+    else:
+        _show(version, done)
 
-        document = {
-            "from": str(version),
-            "version": str(done.version),
-            "signatures": done.signatures,
-            "without": done.without,
-            "rows": done.rows,
-        }
-        typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
-        return
+
+def _document(version: Path, done: BakedModel) -> dict[str, Any]:
+    return {
+        "from": str(version),
+        "version": str(done.version),
+        "signatures": done.signatures,
+        "without": done.without,
+        "rows": done.rows,
+    }
+
+
+def _show(version: Path, done: BakedModel) -> None:
     console = Console(highlight=False)
     console.print(
-        f"[bold]{escape(str(done.version))}[/]: {escape(str(version))} and {escape(', '.join(done.signatures))}.",
+        f"[bold green]baked[/] {escape(str(done.version))}: {escape(str(version))} and "
+        f"{escape(', '.join(done.signatures))}.",
         soft_wrap=True,
     )
     for name, reason in done.without.items():

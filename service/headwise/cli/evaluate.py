@@ -13,11 +13,13 @@ from rich.markup import escape
 from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
-from headwise.cli import diagnostics
+from headwise.cli.options import Json, ModelDir
+from headwise.cli.printing import diagnostics, document
+from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
 if TYPE_CHECKING:
     from headwise.calibration.figures import Figure
-    from headwise.training.evaluate import Evaluation
+    from headwise.training.evaluating.evaluate import Evaluation
     from headwise.training.run import Progress
 
 _KERAS_FIGURE = {"MeanAbsoluteError": "mean_absolute_error"}
@@ -25,13 +27,13 @@ _KERAS_FIGURE = {"MeanAbsoluteError": "mean_absolute_error"}
 
 
 def evaluate(
-    model_dir: Annotated[Path, typer.Argument(help="models/NAME (newest version) or models/NAME/VERSION.")],
+    model_dir: ModelDir,
     data: Annotated[
         Path, typer.Option(help="An .npz file: arrays named as the signature's inputs, and targets.", metavar="FILE")
     ],
     output: Annotated[str | None, typer.Option(help="Only the head of this output.")] = None,
-    signature: Annotated[str, typer.Option(help="The signature to run.")] = "serving_default",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    signature: Annotated[str, typer.Option(help="The signature to run.")] = DEFAULT_SIGNATURE,
+    json: Json = False,
 ) -> None:
     """Score a version on held-out rows: by Keras's own accuracy, by its head card, and why they differ.
 
@@ -40,20 +42,18 @@ def evaluate(
     Needs TensorFlow. Exit code 1 if a diagnostic is an error.
     """
     from headwise.repository.sources import version_folder
-    from headwise.training.evaluate import evaluate as evaluate_version
+    from headwise.training.evaluating.evaluate import evaluate as evaluate_version
     from headwise.training.holdout import read_holdout
 
     version, holdout = version_folder(model_dir), read_holdout(data)
     with _progress() as progress:
         evaluations = evaluate_version(version, holdout, signature, output=output, progress=progress)
     if json:
-        import orjson
-
-        typer.echo(orjson.dumps(_document(version, evaluations), option=orjson.OPT_INDENT_2).decode())
+        document.show(_document(version, evaluations))
     else:
         console = Console(highlight=False)
         for evaluation in evaluations:
-            _print(console, version, evaluation)
+            _show(console, version, evaluation)
     if any(found.severity == "error" for evaluation in evaluations for found in evaluation.diagnostics):
         raise typer.Exit(1)
 
@@ -61,12 +61,13 @@ def evaluate(
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """A bar on a terminal's standard error; it goes away at the end."""
-    with Bar(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("running the rows", total=None)
         yield lambda done, rows: bar.update(task, completed=done, total=rows)
 
 
-def _print(console: Console, version: Path, evaluation: Evaluation) -> None:
+def _show(console: Console, version: Path, evaluation: Evaluation) -> None:
     head = evaluation.head
     labels = f", labels {', '.join(head.labels)}" if head.labels else ""
     console.print(

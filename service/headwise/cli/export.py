@@ -5,53 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 
-from headwise.cli import diagnostics
-from headwise.cli.head_options import Outputs, one_of
+from headwise.cli.options import Activations, Json, Labels, LabelsFrom, Outputs, Tasks
+from headwise.cli.printing import diagnostics, document
 from headwise.errors import ConfigurationError
-from headwise.heads import Activation, Task
 from headwise.repository.card_writer import card_json
 from headwise.repository.cards import read_card
-from headwise.savedmodel.keras_model import KerasModel, read_keras
+from headwise.savedmodel.keras import KerasModel, read_keras
 
 if TYPE_CHECKING:
-    from headwise.training.export import Exported
-    from headwise.training.inference import Said
-    from headwise.training.proof import Validation
-
-_TASKS: tuple[Task, ...] = get_args(Task)
-_ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
-_EACH = "NAME=… for one of several outputs."
+    from headwise.training.exporting.export import Exported
+    from headwise.training.exporting.inference import Said
+    from headwise.training.exporting.proof import Validation
 
 
 def export(
     file: Annotated[Path, typer.Argument(metavar="MODEL.keras", help="What model.save('MODEL.keras') wrote.")],
     to: Annotated[Path, typer.Option(help="The model's folder, such as models/tumor.")],
-    labels: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="A,B,…", help=f"One label a class in the units' order (binary: negative,positive). {_EACH}"
-        ),
-    ] = None,
-    labels_from: Annotated[
-        list[str] | None, typer.Option(metavar="FILE", help=f"Labels, one a line or as a JSON list. {_EACH}")
-    ] = None,
-    task: Annotated[
-        list[str] | None, typer.Option(metavar="|".join(_TASKS), help=f"Where loss and labels do not tell. {_EACH}")
-    ] = None,
-    activation: Annotated[
-        list[str] | None, typer.Option(metavar="|".join(_ACTIVATIONS), help=f"Where the graph does not tell. {_EACH}")
-    ] = None,
+    labels: Labels = None,
+    labels_from: LabelsFrom = None,
+    task: Tasks = None,
+    activation: Activations = None,
     data: Annotated[
         Path | None,
         typer.Option(metavar="FILE.npz", help="Rows for the golden records: arrays named as the inputs, and targets."),
     ] = None,
     version: Annotated[int | None, typer.Option(min=0, help="A free number; the next one if left out.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Export a Keras model as a servable version with its head card and golden records. Needs TensorFlow.
 
@@ -59,19 +43,19 @@ def export(
     Exit code 1 if the model is refused; nothing is written then.
     """
     source = read_keras(file)
-    outputs = Outputs.of(tuple(source.outputs), ())
-    from headwise.training.inference import Said
+    outputs = Outputs.of(tuple(source.outputs))
+    from headwise.training.exporting.inference import Said
 
     said = Said(
         labels=outputs.labels(labels, labels_from) or None,
-        task=outputs.named("--task", task, one_of("--task", _TASKS)) or None,
-        activation=outputs.named("--activation", activation, one_of("--activation", _ACTIVATIONS)) or None,
+        task=outputs.tasks(task) or None,
+        activation=outputs.activations(activation) or None,
     )
     validation = _validation(data, tuple(source.outputs))
     with _progress(quiet=json) as told:
         exported = _export(file, source, to, said, validation, version, told)
     if json:
-        typer.echo(orjson.dumps(_document(exported), option=orjson.OPT_INDENT_2).decode())
+        document.show(_document(exported))
     else:
         _show(exported, to)
 
@@ -85,8 +69,8 @@ def _export(
     number: int | None,
     told: Callable[[str], None],
 ) -> Exported:
-    from headwise.training.export import export_version
-    from headwise.training.keras_file import load_keras
+    from headwise.training.exporting.export import export_version
+    from headwise.training.exporting.keras_file import load_keras
 
     told(f"loading {file}")
     model = load_keras(file)
@@ -98,8 +82,8 @@ def _export(
 
 def _validation(data: Path | None, outputs: tuple[str, ...]) -> Validation:
     """The rows of a holdout file, whose targets are class indices, a 0/1 matrix or values."""
+    from headwise.training.exporting.proof import Validation
     from headwise.training.holdout import read_holdout
-    from headwise.training.proof import Validation
 
     if data is None:
         return Validation()

@@ -10,8 +10,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from headwise.cli.options import Json, ModelDir
+from headwise.cli.printing import document
+from headwise.savedmodel.signature import DEFAULT_SIGNATURE
+
 if TYPE_CHECKING:
-    from headwise.training.rewrite import Rewritten
+    from headwise.training.rewriting.rewrite import Rewritten
 
 
 class Form(StrEnum):
@@ -22,10 +26,10 @@ class Form(StrEnum):
 
 
 def rewrite(
-    model_dir: Annotated[Path, typer.Argument(help="models/NAME (newest version) or models/NAME/VERSION.")],
+    model_dir: ModelDir,
     to: Annotated[Form, typer.Option(help="One logit unit, or two softmax units.")],
     output: Annotated[str | None, typer.Option(help="The output to rewrite, where several are binary.")] = None,
-    signature: Annotated[str, typer.Option(help="The signature to rewrite.")] = "serving_default",
+    signature: Annotated[str, typer.Option(help="The signature to rewrite.")] = DEFAULT_SIGNATURE,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -34,36 +38,28 @@ def rewrite(
             show_default="made-up rows",
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Turn a binary head of two units into one logit unit, or back, as the model's next version.
 
     Kernel and bias become their difference, or are put beside a zero. Card and golden records are written anew.
 
-    Old and new are run first: where probabilities lie more than 1e-6 apart, or a decision differs, nothing is written.
+    Old and new are run first: where probabilities lie more than 1e-6 apart, nothing is written.
 
     Needs TensorFlow.
     """
     from headwise.repository.sources import version_folder
     from headwise.training.holdout import read_holdout
-    from headwise.training.rewrite import rewrite as rewrite_version
+    from headwise.training.rewriting.rewrite import rewrite as rewrite_version
 
     version = version_folder(model_dir)
     rows = None if data is None else read_holdout(data).inputs
     with Console(stderr=True).status("rewriting, and comparing old and new"):
         done = rewrite_version(version, to.value, signature, output=output, rows=rows)
     if json:
-        import orjson
-
-        typer.echo(orjson.dumps(_document(version, done), option=orjson.OPT_INDENT_2).decode())
-        return
-    Console(highlight=False).print(
-        f"[bold]{escape(str(done.version))}[/]: {escape(done.output)} of {escape(str(version))}, "
-        f"{done.before.activation}, is now {done.after.activation}, {to.value}.\n"
-        f"Probabilities lie at most {done.apart:.1e} apart on {done.rows} rows, and every decision is the same. "
-        f"Golden records: {done.golden_records}.",
-        soft_wrap=True,
-    )
+        document.show(_document(version, done))
+    else:
+        _show(version, done, to)
 
 
 def _document(version: Path, done: Rewritten) -> dict[str, Any]:
@@ -74,5 +70,18 @@ def _document(version: Path, done: Rewritten) -> dict[str, Any]:
         "activation": {"before": done.before.activation, "after": done.after.activation},
         "largest_difference": done.apart,
         "rows": done.rows,
+        "decided_differently": done.flipped,
         "golden_records": done.golden_records,
     }
+
+
+def _show(version: Path, done: Rewritten, to: Form) -> None:
+    flipped = f"{done.flipped} of them, at the cut, are decided differently"
+    decided = flipped if done.flipped else "and every decision is the same"
+    Console(highlight=False).print(
+        f"[bold green]rewritten[/] {escape(str(done.version))}: {escape(done.output)} of {escape(str(version))}, "
+        f"{done.before.activation}, is now {done.after.activation}, {to.value}.\n"
+        f"Probabilities lie at most {done.apart:.1e} apart on {done.rows} rows, {decided}. "
+        f"Golden records: {done.golden_records}.",
+        soft_wrap=True,
+    )

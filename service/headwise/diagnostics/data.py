@@ -11,6 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 ROUNDING = 1e-3
 """How far rows of probabilities may miss a sum of 1; beyond it a head's contract refuses them too."""
 
+FEW = 20
+"""Fewer rows than this say nothing about what a head does, or which labels go together, in general."""
+MANY = 1000
+"""More distinct values than this are not counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Targets:
@@ -71,10 +76,6 @@ class DataFacts:
 
     targets: Targets | None = None
     raw: Raw | None = None
-
-
-MANY = 1000
-"""More distinct values than this are not counted."""
 
 
 def observe(raw: ArrayLike | None = None, targets: ArrayLike | None = None) -> DataFacts:

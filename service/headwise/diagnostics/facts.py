@@ -47,9 +47,11 @@ class Facts:
         return None if self.numbers.raw is None else self.numbers.raw.units
 
     @property
-    def classes(self) -> int | None:
-        """How many labels were given, on the card or by the user."""
-        return self.labels if self.declared is None else len(self.declared.labels)
+    def shown(self) -> str:
+        """Such as `one sigmoid unit`, `3 softmax units`."""
+        if self.units is None:
+            return f"a {self.activation} output"
+        return f"one {self.activation} unit" if self.units == 1 else f"{self.units} {self.activation} units"
 
     @property
     def is_classifier(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,15 +14,17 @@ from numpy.typing import NDArray
 from headwise.diagnostics.rounding import decision, standing, tolerance
 from headwise.errors import HeadMismatchError
 from headwise.heads import Head
+from headwise.savedmodel import Signature
 
 _NO_DTYPES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, eq=False)
 class GoldenRecord:
-    """One row: inputs (1, ...) by name, the raw outputs (1, ...) that are expected, and what they decide.
+    """One call: inputs (rows, ...) by name, the raw outputs (rows, ...) that are expected, and what they decide.
 
-    decided: per head the indices (1, ...) int64, multilabel decisions (1, ..., labels) bool; none for regression.
+    It has one row, but as many as a signature with a fixed batch takes.
+    decided: per head the indices (rows, ...) int64, multilabel decisions (rows, ..., labels) bool; none for regression.
     """
 
     signature_name: str
@@ -32,18 +35,19 @@ class GoldenRecord:
 
 def choose(
     signature_name: str,
+    signature: Signature,
     inputs: Mapping[str, NDArray[Any]],
     outputs: Mapping[str, NDArray[Any]],
     heads: Mapping[str, Head],
-    most: int = 8,
     *,
-    dtypes: Mapping[str, str] = _NO_DTYPES,
+    most: int = 8,
 ) -> tuple[GoldenRecord, ...]:
     """A handful of rows (batch, ...) that decide differently, none so near a cut that rounding could flip it.
 
     Rows that hold a number that is not finite, or that contradict their head, are passed over. Of an output with
-    positions one decision must stand in each row.
-    dtypes: TensorFlow's names for outputs whose array does not have it (bfloat16).
+    positions one decision must stand in each row. Where the signature has a fixed batch, each record repeats rows to
+    fill it: TensorFlow Serving refuses to load a version that fails while it warms up.
+    most: rows.
     """
     usable = _obedient(outputs, heads)
     others = (array for name, array in outputs.items() if name not in heads)
@@ -57,18 +61,20 @@ def choose(
     answers = decided(raw, heads)
     steady = np.ones(len(kept), np.bool_)
     for name in answers:
-        stands = standing(heads[name], raw[name], dtypes.get(name))
+        stands = standing(heads[name], raw[name], signature.outputs[name].dtype)
         each = stands.all(axis=-1) if heads[name].task == "multilabel" else stands
         steady &= each.reshape(len(kept), -1).any(axis=1)
+    picked = _varied(answers, np.flatnonzero(steady), most)
+    batch = _fixed_batch(signature) or 1
     return tuple(
         GoldenRecord(
             signature_name,
             # A scalar input goes with every row.
-            {name: array[kept[at] : kept[at] + 1] if array.ndim else array for name, array in inputs.items()},
-            {name: array[at : at + 1] for name, array in raw.items()},
-            {name: array[at : at + 1] for name, array in answers.items()},
+            {name: array[kept[rows]] if array.ndim else array for name, array in inputs.items()},
+            {name: array[rows] for name, array in raw.items()},
+            {name: array[rows] for name, array in answers.items()},
         )
-        for at in _varied(answers, np.flatnonzero(steady), most)
+        for rows in np.resize(picked, (math.ceil(len(picked) / batch), batch))
     )
 
 
@@ -99,7 +105,8 @@ def difference(
     """What differs between what came and what the record expects; None if it holds.
 
     Numbers agree within the tolerance of their dtype, everything else exactly. Decisions agree exactly, but for
-    those that rounding could flip. dtypes as in `choose`.
+    those that rounding could flip.
+    dtypes: TensorFlow's names of the outputs' dtypes, for those whose array does not have it (bfloat16).
     """
     return next(_differences(record, outputs, heads, dtypes), None)
 
@@ -122,7 +129,12 @@ def _obeys(outputs: Mapping[str, NDArray[Any]], heads: Mapping[str, Head]) -> bo
     return True
 
 
-def _varied(answers: Mapping[str, NDArray[Any]], rows: NDArray[np.int64], most: int) -> list[int]:
+def _fixed_batch(signature: Signature) -> int | None:
+    """The number of rows that every call must have; None where any number is fine."""
+    return next((spec.shape[0] for spec in signature.inputs.values() if spec.shape and spec.shape[0]), None)
+
+
+def _varied(answers: Mapping[str, NDArray[Any]], rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """Up to `most` of the rows, each decision once before any comes twice."""
     seen: Counter[tuple[bytes, ...]] = Counter()
     ranked = []
@@ -130,7 +142,7 @@ def _varied(answers: Mapping[str, NDArray[Any]], rows: NDArray[np.int64], most: 
         key = tuple(array[at].tobytes() for array in answers.values())
         ranked.append((seen[key], at))
         seen[key] += 1
-    return sorted(at for _, at in sorted(ranked)[:most])
+    return np.array(sorted(at for _, at in sorted(ranked)[:most]), np.int64)
 
 
 def _differences(
@@ -182,8 +194,8 @@ def _decisions(head: Head, expected: NDArray[Any], came: NDArray[Any] | None, st
     at = tuple(wrong[0].tolist())
     if expected.dtype == np.bool_:
         on, off = ("on", "off") if came[at] else ("off", "on")
-        return f"says that {head.labels[at[-1]]!r} is {on}{_place(at[1:-1])}, expected is {off}"
-    return f"decides {_label(head, came[at])}{_place(at[1:])}, expected is {_label(head, expected[at])}"
+        return f"says that {head.labels[at[-1]]!r} is {on}{_place(at[:-1], expected.shape[:-1])}, expected is {off}"
+    return f"decides {_label(head, came[at])}{_place(at, expected.shape)}, expected is {_label(head, expected[at])}"
 
 
 def _label(head: Head, index: int) -> str:
@@ -193,16 +205,17 @@ def _label(head: Head, index: int) -> str:
 
 def _at(came: NDArray[Any], expected: NDArray[Any], at: NDArray[np.int64], within: str) -> str:
     index = tuple(at.tolist())
-    place = _place(index[1:]) if came.size > 1 else ""
-    return f"is {_text(came[index])}{place}, expected is {_text(expected[index])}{within}"
+    return f"is {_text(came[index])}{_place(index, came.shape)}, expected is {_text(expected[index])}{within}"
 
 
 def _text(value: Any) -> str:
     return f"{float(value):.6g}" if isinstance(value, np.floating) else str(value)
 
 
-def _place(index: tuple[int, ...]) -> str:
-    return f" at [{', '.join(map(str, index))}]" if index else ""
+def _place(index: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """Where in an array of this shape; nothing for its only element, and no row where there is only one."""
+    shown = index[1:] if shape[:1] == (1,) else index
+    return f" at [{', '.join(map(str, shown))}]" if math.prod(shape) > 1 else ""
 
 
 def _kind(array: NDArray[Any]) -> str:

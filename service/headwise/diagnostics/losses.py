@@ -66,10 +66,15 @@ def loss_of(facts: Facts) -> Loss | None:
     return replace(loss, name="binary_crossentropy" if facts.units == 1 else "categorical_crossentropy")
 
 
+def loss_name(facts: Facts) -> str:
+    """The loss's name; empty where there is none."""
+    loss = loss_of(facts)
+    return "" if loss is None else loss.name
+
+
 def is_any(facts: Facts, names: frozenset[str]) -> bool:
     """Whether the loss is one of these."""
-    loss = loss_of(facts)
-    return loss is not None and loss.name in names
+    return loss_name(facts) in names
 
 
 def cut(metric: Metric, units: int | None) -> float | None:
@@ -83,10 +88,3 @@ def cut(metric: Metric, units: int | None) -> float | None:
 def ranks(metric: Metric, units: int | None) -> bool:
     """Whether a metric asks which unit is the largest. Keras reads "accuracy" so for two units or more."""
     return metric.name in ARGMAX_METRICS or (metric.name == "accuracy" and units is not None and units > 1)
-
-
-def shown(facts: Facts) -> str:
-    """Such as `one sigmoid unit`, `3 softmax units`."""
-    if facts.units is None:
-        return f"a {facts.activation} output"
-    return f"one {facts.activation} unit" if facts.units == 1 else f"{facts.units} {facts.activation} units"

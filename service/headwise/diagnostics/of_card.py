@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from headwise.diagnostics.activations import READ_AS, SOFTMAXES
 from headwise.diagnostics.entry import Entry, Milder
 from headwise.diagnostics.facts import Facts
-from headwise.diagnostics.losses import CROSSENTROPIES, VALUE_LOSSES, is_any, loss_of, shown
+from headwise.diagnostics.losses import CROSSENTROPIES, VALUE_LOSSES, is_any, loss_name
+from headwise.diagnostics.of_head import one_unit_softmax
 from headwise.errors import UnsupportedHeadError
 from headwise.heads import Head
 from headwise.savedmodel.detected import UNKNOWN, DetectedHead
-
-READ_AS: Mapping[str, str] = {"hard_sigmoid": "sigmoid", "sparse_sigmoid": "sigmoid", "sparsemax": "softmax"}
-"""Activations whose numbers mean what another one's do."""
 
 _BENT = frozenset({"sigmoid", "softmax", "log_softmax", "tanh"})
 
@@ -56,16 +55,19 @@ def _label_count(facts: Facts) -> str | None:
             return misfit if of_count else None
         return None
     labels = facts.labels
-    if not labels or labels in (units, units + 1) or (units == 1 and facts.activation == "sigmoid"):
+    if not labels or labels == units or (units == 1 and facts.activation == "sigmoid"):
         return None
-    return f"{labels} labels for {shown(facts) if facts.activation else f'{units} units'}"
+    # One label more than units: two for one unit, or the steps of an ordinal head, which no softmax is.
+    if labels == units + 1 and (units == 1 or facts.activation not in SOFTMAXES):
+        return None
+    return f"{labels} labels for {facts.shown if facts.activation else f'{units} units'}"
 
 
 def _value_as_class(facts: Facts) -> str | None:
     if not facts.is_classifier or facts.activation != "linear" or not is_any(facts, VALUE_LOSSES):
         return None
     return (
-        f"{shown(facts)} trained with {_loss_name(facts)} predicts a quantity, but "
+        f"{facts.shown} trained with {loss_name(facts)} predicts a quantity, but "
         + ("the card reads it as a logit" if facts.declared else "labels are given")
         + ": a prediction of 0.1 for class 0 would be the logit of 0.52, and so positive"
     )
@@ -74,12 +76,7 @@ def _value_as_class(facts: Facts) -> str | None:
 def _tanh_classes(facts: Facts) -> str | None:
     if facts.activation != "tanh" or not is_any(facts, CROSSENTROPIES):
         return None
-    return f"{shown(facts)} under {_loss_name(facts)}, which expects probabilities or raw logits, not margins"
-
-
-def _loss_name(facts: Facts) -> str:
-    loss = loss_of(facts)
-    return "" if loss is None else loss.name
+    return f"{facts.shown} under {loss_name(facts)}, which expects probabilities or raw logits, not margins"
 
 
 def _other_model(facts: Facts) -> str | None:
@@ -98,30 +95,35 @@ def _golden(facts: Facts) -> str | None:
 
 
 def _cardless(facts: Facts) -> str | None:
-    if not facts.cardless:
+    if not facts.cardless or one_unit_softmax(facts) is not None:
         return None
     if facts.detected is None or facts.activation is None:
         return "there is no head card, and the graph does not show what made this output"
-    return f"there is no head card; the graph shows {shown(facts)}: {_suggested(facts.activation, facts.units)}"
+    return f"there is no head card; the graph shows {facts.shown}: {_suggested(facts.activation, facts.units)}"
 
 
 def _suggested(activation: str, units: int | None) -> str:
     """What a card could declare."""
-    of_one, of_two, of_many = _SUGGESTED.get(activation, ("a regression at most",) * 3)
+    found = READ_AS.get(activation, activation)
+    if found not in _BY_UNITS:
+        return _SUGGESTED.get(found, "a regression at most")
+    most, of_more = _BY_UNITS[found]
     if units is None:
-        return f"{of_one}, or {of_many}" if of_one != of_many else of_one
-    return {1: of_one, 2: of_two}.get(units, of_many)
+        return f"binary, or {of_more}"
+    return "binary" if units <= most else of_more
 
 
-_LOGITS = "raw logits of a classifier, or a regression; only you know which"
-_SUGGESTED: Mapping[str, tuple[str, str, str]] = {
-    "linear": (_LOGITS,) * 3,
-    "sigmoid": ("binary", "multilabel", "multilabel"),
-    "softmax": ("no head at all", "binary", "multiclass"),
-    "log_softmax": ("no head at all", "binary", "multiclass"),
-    "tanh": ("the margin of a binary classifier, or a regression from -1 to 1",) * 3,
+_BY_UNITS: Mapping[str, tuple[int, str]] = {
+    "sigmoid": (1, "multilabel"),
+    "softmax": (2, "multiclass"),
+    "log_softmax": (2, "multiclass"),
 }
-"""Activation: with one unit, with two, with more."""
+"""Activation: how many units a binary head has at most, and what has more."""
+
+_SUGGESTED: Mapping[str, str] = {
+    "linear": "raw logits of a classifier, or a regression; only you know which",
+    "tanh": "the margin of a binary classifier, or a regression from -1 to 1",
+}
 
 
 def refused_at_birth(_: Facts) -> None:
@@ -195,7 +197,8 @@ facts = Facts("serving_default.output_0", declared=head, fingerprint="1/2/3/4", 
         "exported. Other numbers mean other weights, other preprocessing or another card.",
         fix="Export the version again; `headwise attach` after a change of the card derives the decisions anew.",
         example="""
-facts = Facts("serving_default.output_0", golden="record 0: output_0 is 0.91, expected 0.13")
+told = "record 1 of 8: output 'output_0' is 0.91, expected is 0.13 within 0.0023"
+facts = Facts("serving_default.output_0", golden=told)
 """,
         check=_golden,
     ),

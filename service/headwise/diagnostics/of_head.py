@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import exp, inf, tanh
+from math import exp, tanh
 
+from headwise.diagnostics.activations import NEVER_NEGATIVE, ODD, RANGES, SOFTMAXES
 from headwise.diagnostics.entry import Entry, Milder
 from headwise.diagnostics.facts import Facts
 from headwise.diagnostics.losses import (
@@ -13,40 +14,19 @@ from headwise.diagnostics.losses import (
     VALUE_LOSSES,
     is_any,
     loss_of,
-    shown,
 )
 
-SOFTMAXES = frozenset({"softmax", "log_softmax"})
-
-ODD = frozenset(
-    {
-        "relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "celu", "gelu", "silu", "mish",
-        "softplus", "softsign", "exponential", "threshold", "glu", "hard_tanh", "hard_silu",
-        "squareplus", "sparse_plus", "soft_shrink", "hard_shrink", "tanh_shrink", "log_sigmoid",
-    }
-)  # fmt: skip
-"""They give neither logits nor probabilities."""
-
-_NEVER_NEGATIVE = frozenset({"relu", "relu6", "softplus", "exponential", "sigmoid", "hard_sigmoid", "softmax"})
-
 _ON_EACH_OTHER: Mapping[str, frozenset[str]] = {
-    "sigmoid": frozenset({*_NEVER_NEGATIVE, "tanh", "softsign", "log_softmax", "log_sigmoid"}),
+    "sigmoid": frozenset({*NEVER_NEGATIVE, "tanh", "softsign", "log_softmax", "log_sigmoid"}),
     "softmax": frozenset({"softmax", "sigmoid", "hard_sigmoid", "tanh"}),
     "log_softmax": frozenset({"softmax", "sigmoid", "hard_sigmoid", "tanh"}),
-    "tanh": _NEVER_NEGATIVE,
+    "tanh": NEVER_NEGATIVE,
 }
 """Activation: what must not lie beneath it. A softmax on a log-softmax changes nothing."""
 
-_RANGES: Mapping[str, tuple[float, float]] = {
-    "sigmoid": (0, 1),
-    "hard_sigmoid": (0, 1),
-    "softmax": (0, 1),
-    "tanh": (-1, 1),
-    "softsign": (-1, 1),
-}
 
-
-def _one_unit_softmax(facts: Facts) -> str | None:
+def one_unit_softmax(facts: Facts) -> str | None:
+    """HW101; that its output is constant, and that no card could read it, are then no findings of their own."""
     if facts.activation not in SOFTMAXES or facts.units != 1:
         return None
     always = 1 if facts.activation == "softmax" else 0
@@ -59,11 +39,11 @@ def _exclusive_sigmoids(facts: Facts) -> str | None:
     loss = loss_of(facts)
     if loss is not None and loss.name in CATEGORICAL_CROSSENTROPIES:
         return (
-            f"{shown(facts)} under {loss.name}: the loss trains exclusive classes, but the answers are independent "
+            f"{facts.shown} under {loss.name}: the loss trains exclusive classes, but the answers are independent "
             "and need not sum to 1"
         )
     if facts.declared is not None and facts.declared.task in ("binary", "multiclass"):
-        return f"{shown(facts)} are declared {facts.declared.task}: they are independent and need not sum to 1"
+        return f"{facts.shown} are declared {facts.declared.task}: they are independent and need not sum to 1"
     return None
 
 
@@ -116,7 +96,7 @@ def _stacked(facts: Facts) -> str | None:
     detected = facts.detected
     if detected is None or detected.beneath not in _ON_EACH_OTHER.get(detected.activation, ()):
         return None
-    if detected.units == 1 and detected.activation in SOFTMAXES:
+    if one_unit_softmax(facts) is not None:
         return None
     reach = _reach(detected.activation, str(detected.beneath), detected.units)
     return f"{detected.activation} on {detected.beneath}: {reach}"
@@ -124,9 +104,9 @@ def _stacked(facts: Facts) -> str | None:
 
 def _reach(activation: str, beneath: str, units: int | None) -> str:
     """What such a head can still say."""
-    low, high = _RANGES.get(beneath, (0.0, inf) if beneath in _NEVER_NEGATIVE else (-inf, 0.0))
+    low, high = RANGES[beneath]
     if activation == "sigmoid":
-        ends = tuple(0.0 if end == -inf else 1 / (1 + exp(-end)) for end in (low, high))
+        ends = tuple(0.5 + tanh(end / 2) / 2 for end in (low, high))
         return f"it can only say {ends[0]:.3g} to {ends[1]:.3g}" + (", so it is never below 0.5" if low >= 0 else "")
     if activation == "tanh":
         return f"it can only say {tanh(low):.3g} to {tanh(high):.3g}" + (
@@ -164,7 +144,7 @@ OF_HEAD = (
 model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="softmax")])
 model.compile(loss="binary_crossentropy")
 """,
-        check=_one_unit_softmax,
+        check=one_unit_softmax,
     ),
     Entry(
         code="HW102",

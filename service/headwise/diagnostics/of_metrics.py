@@ -18,7 +18,6 @@ from headwise.diagnostics.losses import (
     cut,
     is_any,
     ranks,
-    shown,
 )
 from headwise.savedmodel.training_config import Metric
 
@@ -32,14 +31,14 @@ def _cut_at_half(facts: Facts) -> str | None:
     if not names:
         return None
     where = "a probability of 0.62" if facts.activation == "linear" else "half the way to the positive end"
-    return f"{names} cuts {shown(facts)} at 0.5, which is {where}; the head decides at 0"
+    return f"{names} cuts {facts.shown} at 0.5, which is {where}; the head decides at 0"
 
 
 def _measures_nothing(facts: Facts) -> str | None:
     for metric in facts.training.metrics:
         for misses, reason in _MISSES:
             if misses(metric, facts):
-                return f"{metric.name} on {shown(facts)}: {reason}"
+                return f"{metric.name} on {facts.shown}: {reason}"
     return None
 
 

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import inf
-
-from headwise.diagnostics.data import ROUNDING
+from headwise.diagnostics.activations import RANGES
+from headwise.diagnostics.data import FEW, ROUNDING
 from headwise.diagnostics.entry import Entry, Milder
 from headwise.diagnostics.facts import Facts
+from headwise.diagnostics.of_head import one_unit_softmax
 
-_RANGES: Mapping[str, tuple[float, float]] = {
-    "sigmoid": (0.0, 1.0),
-    "softmax": (0.0, 1.0),
-    "log_softmax": (-inf, 0.0),
-    "tanh": (-1.0, 1.0),
-}
-_FEW = 20
-"""Fewer rows than this say nothing about what a head does in general."""
 _ENOUGH = 200
 """So many rows of one logit that all lie in [0, 1] are no accident."""
 _MUCH = 0.25
@@ -25,7 +16,7 @@ _MUCH = 0.25
 
 def _constant(facts: Facts) -> str | None:
     raw = facts.numbers.raw
-    if raw is None or raw.rows < _FEW or not raw.constant or (facts.activation == "softmax" and facts.units == 1):
+    if raw is None or raw.rows < FEW or not raw.constant or one_unit_softmax(facts) is not None:
         return None
     if len(raw.constant) == raw.units:
         return f"the output is the same for all {raw.rows} rows"
@@ -35,7 +26,7 @@ def _constant(facts: Facts) -> str | None:
 
 def _saturated(facts: Facts) -> str | None:
     raw = facts.numbers.raw
-    if raw is None or raw.rows < _FEW or (facts.activation == "softmax" and facts.units == 1):
+    if raw is None or raw.rows < FEW or one_unit_softmax(facts) is not None:
         return None
     # A softmax row such as (1e-9, 1) still tells its logits: the small number has them.
     share = {"sigmoid": raw.ends, "softmax": raw.only_ends}.get(str(facts.activation), 0.0)
@@ -51,9 +42,9 @@ def _contradicted_by_numbers(facts: Facts) -> str | None:
         return None
     if raw.broken:
         return f"{raw.broken} of {raw.rows} rows are not finite"
-    if activation not in _RANGES:
+    if activation not in RANGES:
         return None
-    low, high = _RANGES[activation]
+    low, high = RANGES[activation]
     if raw.low < low - raw.rounding or raw.high > high + raw.rounding:
         return f"{activation} promises {low:g} to {high:g}, but the numbers go from {raw.low:.4g} to {raw.high:.4g}"
     error = {"softmax": raw.row_sum_error, "log_softmax": raw.exp_sum_error}.get(activation, 0.0)
@@ -68,7 +59,7 @@ def _logits_like_probabilities(facts: Facts) -> str | None:
         return None
     if facts.detected is not None and facts.detected.activation == "linear":
         return None
-    if raw.units > 1 and raw.rows >= _FEW and raw.simplex == 1:
+    if raw.units > 1 and raw.rows >= FEW and raw.simplex == 1:
         return f"declared raw logits, but all {raw.rows} rows lie in [0, 1] and sum to 1: they are probabilities"
     if raw.units == 1 and raw.rows >= _ENOUGH and raw.unit_interval == 1:
         return f"declared a raw logit, but all {raw.rows} rows lie in [0, 1]: it looks like a probability"

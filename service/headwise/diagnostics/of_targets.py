@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import inf
-
-from headwise.diagnostics.data import Targets
+from headwise.diagnostics.activations import RANGES
+from headwise.diagnostics.data import FEW, Targets
 from headwise.diagnostics.entry import Entry
 from headwise.diagnostics.facts import Facts
 from headwise.diagnostics.losses import (
@@ -14,12 +12,8 @@ from headwise.diagnostics.losses import (
     VALUE_LOSSES,
     is_any,
     loss_of,
-    shown,
 )
 from headwise.diagnostics.of_head import one_sigmoid_for_many
-
-_FEW = 20
-"""Fewer rows than this say nothing about which labels go together."""
 
 
 def _inexpressible(facts: Facts) -> str | None:
@@ -34,7 +28,7 @@ def _inexpressible(facts: Facts) -> str | None:
 
 
 def _beyond_zero_and_one(targets: Targets, facts: Facts) -> str | None:
-    if targets.low < 0 or targets.high > 1:
+    if not (targets.low >= 0 and targets.high <= 1):  # NaN is in neither
         return (
             f"the targets go from {targets.low:g} to {targets.high:g}, but binary cross-entropy takes 0 to 1: beyond "
             "them the loss has no lower bound"
@@ -91,35 +85,23 @@ def _exclusive_targets(facts: Facts) -> str | None:
         return None
     if not is_any(facts, BINARY_CROSSENTROPIES) and (facts.declared is None or facts.declared.task != "multilabel"):
         return None
-    if not targets.one_hot or targets.columns != facts.units or targets.shape[0] < _FEW:
+    if not targets.one_hot or targets.columns != facts.units or targets.shape[0] < FEW:
         return None
     rows, columns = targets.shape[0], targets.columns
-    return f"each of {rows} rows has exactly one of {columns} labels, but {shown(facts)} are independent"
+    return f"each of {rows} rows has exactly one of {columns} labels, but {facts.shown} are independent"
 
 
 def _out_of_reach(facts: Facts) -> str | None:
     targets = facts.numbers.targets
     of_value = is_any(facts, VALUE_LOSSES) or (facts.declared is not None and facts.declared.task == "regression")
-    if targets is None or facts.activation is None or facts.activation not in _REACH or not of_value:
+    if targets is None or facts.activation is None or facts.activation not in RANGES or not of_value:
         return None
-    low, high = _REACH[facts.activation]
+    low, high = RANGES[facts.activation]
     if low <= targets.low and targets.high <= high:
         return None
     reach = f"{facts.activation} reaches only {low:g} to {high:g}"
     return f"the targets go from {targets.low:g} to {targets.high:g}, but {reach}"
 
-
-_REACH: Mapping[str, tuple[float, float]] = {
-    "sigmoid": (0.0, 1.0),
-    "hard_sigmoid": (0.0, 1.0),
-    "softmax": (0.0, 1.0),
-    "tanh": (-1.0, 1.0),
-    "softsign": (-1.0, 1.0),
-    "relu": (0.0, inf),
-    "relu6": (0.0, 6.0),
-    "softplus": (0.0, inf),
-    "exponential": (0.0, inf),
-}
 
 OF_TARGETS = (
     Entry(

@@ -12,8 +12,8 @@ from headwise.diagnostics.losses import (
     LOG_LOSSES,
     PROBABILITY_LOSSES,
     is_any,
+    loss_name,
     loss_of,
-    shown,
 )
 
 
@@ -23,11 +23,11 @@ def _logits_as_probabilities(facts: Facts) -> str | None:
         return None
     if loss.name in CROSSENTROPIES and not loss.from_logits:
         return (
-            f"{shown(facts)} under {loss.name}, which expects probabilities: it clips raw logits into (0, 1), and "
+            f"{facts.shown} under {loss.name}, which expects probabilities: it clips raw logits into (0, 1), and "
             "nothing is learned where it does"
         )
     if loss.name in PROBABILITY_LOSSES:
-        return f"{shown(facts)} under {loss.name}, which expects probabilities and gets raw logits"
+        return f"{facts.shown} under {loss.name}, which expects probabilities and gets raw logits"
     return None
 
 
@@ -38,7 +38,7 @@ def _probabilities_as_logits(facts: Facts) -> str | None:
     # A softmax of a log-softmax is the softmax again: under a categorical loss nothing is wrong with it.
     if not loss.from_logits or (facts.activation == "log_softmax" and loss.name in CATEGORICAL_CROSSENTROPIES):
         return None
-    return f"{shown(facts)} under {loss.name}(from_logits=True), which activates them a second time"
+    return f"{facts.shown} under {loss.name}(from_logits=True), which activates them a second time"
 
 
 def _competing_labels(facts: Facts) -> str | None:
@@ -47,7 +47,7 @@ def _competing_labels(facts: Facts) -> str | None:
     if not is_any(facts, BINARY_CROSSENTROPIES):
         return None
     return (
-        f"{shown(facts)} under {_name(facts)}: the loss trains independent labels, the answers compete. Keras on "
+        f"{facts.shown} under {loss_name(facts)}: the loss trains independent labels, the answers compete. Keras on "
         "TensorFlow computes this loss on the logits behind the softmax"
         + (", which makes the answer sigmoid(2 z) where sigmoid(z) was trained" if facts.units == 2 else "")
     )
@@ -56,24 +56,19 @@ def _competing_labels(facts: Facts) -> str | None:
 def _one_class(facts: Facts) -> str | None:
     if facts.units != 1 or not is_any(facts, CATEGORICAL_CROSSENTROPIES):
         return None
-    return f"{shown(facts)} under {_name(facts)}: over one class it is always 0"
+    return f"{facts.shown} under {loss_name(facts)}: over one class it is always 0"
 
 
 def _hinge(facts: Facts) -> str | None:
     if facts.activation not in ("sigmoid", "softmax") or not is_any(facts, HINGES):
         return None
-    return f"{shown(facts)} under {_name(facts)}, which expects margins beyond -1 and 1 and gets numbers in [0, 1]"
+    return f"{facts.shown} under {loss_name(facts)}, which expects margins beyond -1 and 1 and gets numbers in [0, 1]"
 
 
 def _negative(facts: Facts) -> str | None:
     if facts.activation not in ("linear", "tanh") or not is_any(facts, LOG_LOSSES):
         return None
-    return f"{shown(facts)} under {_name(facts)}, which takes a logarithm; the output can be negative"
-
-
-def _name(facts: Facts) -> str:
-    loss = loss_of(facts)
-    return "" if loss is None else loss.name
+    return f"{facts.shown} under {loss_name(facts)}, which takes a logarithm; the output can be negative"
 
 
 def _is_last_step(facts: Facts) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard, get_args
 
+from headwise.diagnostics.activations import READ_AS
 from headwise.diagnostics.facts import Facts
 from headwise.diagnostics.losses import BINARY_CROSSENTROPIES, CATEGORICAL_CROSSENTROPIES, VALUE_LOSSES, loss_of
-from headwise.diagnostics.of_card import READ_AS
 from headwise.errors import InvalidCardError
 from headwise.heads import HEAD_TABLE, Activation, Head, Layout, Legal, Task
 from headwise.heads.spec import Encoding, legal
@@ -36,11 +36,10 @@ _EXCLUSIVE_ACTIVATIONS = frozenset({"softmax", "log_softmax"})
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A head; a sentence for each thing about it that was found out; whether the graph shows its activation."""
+    """A head, and a sentence for each thing about it that was found out."""
 
     head: Head
     because: tuple[str, ...]
-    proved: bool
 
 
 def propose(
@@ -50,26 +49,14 @@ def propose(
     task: Task | None = None,
     activation: Activation | None = None,
     encoding: Encoding | None = None,
-) -> Head:
-    """The head of an output.
+) -> Proposal:
+    """The head of an output, with the reasons.
 
     labels: one a class. task, activation, encoding: what the user says of them.
 
     Raises: InvalidCardError, saying what cannot be known and what to give; UnsupportedHeadError for a head
     that cannot be.
     """
-    return deduce(detected, training, labels, task, activation, encoding).head
-
-
-def deduce(
-    detected: DetectedHead,
-    training: TrainingConfig = UNTRAINED,
-    labels: Sequence[str] | None = None,
-    task: Task | None = None,
-    activation: Activation | None = None,
-    encoding: Encoding | None = None,
-) -> Proposal:
-    """`propose` with its reasons; raises as it does."""
     labels = tuple(labels or ())
     loss = loss_of(Facts("", detected, training=training))
     is_value = task == "regression" or (task is None and loss is not None and loss.name in VALUE_LOSSES)
@@ -83,7 +70,7 @@ def deduce(
     head = Head(chosen, read, labels, encoding, value_range)
     if detected.units is not None:
         head.layout(detected.units)
-    return Proposal(head, (of_activation, of_task), proved=detected.activation != UNKNOWN)
+    return Proposal(head, (of_activation, of_task))
 
 
 def is_activation(name: str) -> TypeGuard[Activation]:
@@ -98,22 +85,22 @@ def _activation(detected: DetectedHead, given: Activation | None, *, is_value: b
     if found == UNKNOWN:
         if given is None:
             raise InvalidCardError(
-                f"what made this output cannot be read from the graph{path}; say it with --activation, one of "
-                f"{', '.join(get_args(Activation))} (linear: nothing was applied), as the card's word alone"
+                f"what made this output cannot be read from the graph{path}; say it with {_give('activation')}, "
+                f"one of {', '.join(get_args(Activation))} (linear: nothing was applied)"
             )
         return given, f"activation {given}: given, and not verified: the graph does not show what made it{path}"
     if is_activation(found):
         if given not in (None, found):
-            raise InvalidCardError(f"--activation {given} is given, but the graph applies {found}{path}; leave it out")
+            raise InvalidCardError(f"activation {given} is given, but the graph applies {found}{path}; leave it out")
         like = "" if found == detected.activation else f" as {detected.activation}, which means the same"
         return found, f"activation {found}: read from the graph{like}{path}"
     if not is_value:
         raise InvalidCardError(
             f"the output ends in {found}{path}, which gives neither logits nor probabilities; export the layer "
-            "before it, or give --task regression if its numbers are quantities"
+            f"before it, or give {_give('task', 'regression')} if its numbers are quantities"
         )
     if given not in (None, "linear"):
-        raise InvalidCardError(f"--activation {given} is given, but the graph applies {found}{path}")
+        raise InvalidCardError(f"activation {given} is given, but the graph applies {found}{path}")
     return "linear", f"activation linear: the values of {found} are taken as they are{path}"
 
 
@@ -128,9 +115,9 @@ def _task(activation: Activation, units: int | None, labels: tuple[str, ...], lo
         if loss is not None and trains == _VALUE:
             return "regression", f"task regression: the loss is {loss.name}"
         raise InvalidCardError(
-            "no labels are given: give --labels, one a class in the order of the units"
+            f"no labels are given: give {_give('labels')}, one a class in the order of the units"
             + (" (negative, positive)" if units == 1 else "")
-            + "; or --task regression if the output is a quantity"
+            + f"; or {_give('task', 'regression')} if the output is a quantity"
         )
     fitting = _tasks_fitting(activation, units, labels)
     if not fitting:
@@ -144,7 +131,7 @@ def _task(activation: Activation, units: int | None, labels: tuple[str, ...], lo
         return _only(fitting, activation, units)
     raise InvalidCardError(
         f"{_shown(activation, units)} with {len(labels)} labels may be {_listed(fitting)}, but the loss, {loss.name}, "
-        f"trains {_listed(trains)}; say with --task which it is"
+        f"trains {_listed(trains)}; say which it is with {_give('task')}"
         + ("; a regression head has no labels" if trains == _VALUE else "")
     )
 
@@ -192,7 +179,7 @@ def _only(tasks: frozenset[Task], activation: Activation, units: int | None) -> 
     if len(tasks) > 1:
         raise InvalidCardError(
             f"{_shown(activation, units)} may be {_listed(tasks)}, and nothing here shows which; say it with "
-            "--task (task= in Python)"
+            f"{_give('task')}"
         )
     (task,) = tasks
     return task, f"task {task}: {_shown(activation, units)} cannot be anything else with these labels"
@@ -214,10 +201,20 @@ def _misfit(activation: Activation, units: int | None, labels: tuple[str, ...]) 
     Head("multilabel", "linear", labels)
     shown, count = _shown(activation, units), len(labels)
     if units in (1, None) and count == 1:
-        return f"{shown} with one label: give --labels NEGATIVE,POSITIVE; or --task multilabel if it may hold or not"
+        return (
+            f"{shown} with one label: give both (negative, positive); or {_give('task', 'multilabel')} "
+            "if the label may hold or not"
+        )
     wanted = "2 (negative, positive)" if units == 1 else str(units) if units else "2 or more"
-    steps = "; for ordered classes with a unit a step give --task ordinal" if units == count - 1 else ""
+    steps = f"; for ordered classes with a unit a step give {_give('task', 'ordinal')}" if units == count - 1 else ""
     return f"{count} labels are given for {shown}, which needs {wanted}{steps}"
+
+
+def _give(option: str, value: str | None = None) -> str:
+    """How a user says it, on the command line and in Python."""
+    if value is None:
+        return f"--{option} ({option}= in Python)"
+    return f"--{option} {value} ({option}={value!r} in Python)"
 
 
 def _shown(activation: Activation, units: int | None) -> str:

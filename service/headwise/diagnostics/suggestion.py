@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from headwise.diagnostics.of_card import READ_AS
+from headwise.diagnostics.activations import READ_AS
 from headwise.diagnostics.proposal import is_activation, propose
 from headwise.errors import InvalidCardError, UnsupportedHeadError
 from headwise.savedmodel import SavedModel
@@ -17,22 +18,43 @@ _MOST_LABELS = 10
 """More are better read from a file than typed."""
 
 
-def suggest(folder: Path, model: SavedModel) -> str | None:
-    """What the outputs of the default signature are, and the command line; None where no head could read any.
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """shown: what the outputs are. attach: the command line, None where no labels and no task make a head of any."""
+
+    shown: str
+    attach: str | None
+
+    def __str__(self) -> str:
+        return self.shown if self.attach is None else f"{self.shown}: {self.attach}"
+
+
+def suggest(folder: Path, model: SavedModel) -> Suggestion | None:
+    """For the default signature, else the first that a head could read; None where there is none.
 
     Words in capitals are the user's to replace.
     """
-    outputs = model.signatures[DEFAULT_SIGNATURE].outputs if DEFAULT_SIGNATURE in model.signatures else {}
-    found = model.detected.get(DEFAULT_SIGNATURE, {})
-    detected = {name: head for name, head in found.items() if outputs[name].shape != ()}
+    signature = min(model.detected, key=lambda name: (name != DEFAULT_SIGNATURE, name), default=DEFAULT_SIGNATURE)
+    detected = readable(model, signature)
     impossible = {output: reason for output, head in detected.items() if (reason := _impossible(head))}
     heads = {output: head for output, head in detected.items() if output not in impossible}
+    if not detected:
+        return None
     if not heads:
-        return "; ".join(f"{output} can have no head: {reason}" for output, reason in impossible.items()) or None
+        reasons = (f"{output} can have no head: {reason}" for output, reason in impossible.items())
+        return Suggestion("; ".join(reasons), None)
     names = {output: "" if len(detected) == 1 else f"{output}=" for output in heads}
     arguments = [word for output, head in heads.items() for word in _arguments(names[output], head)]
+    named = [] if signature == DEFAULT_SIGNATURE else ["--signature", signature]
     shown = "; ".join(f"{output} is {_shown(head)}" for output, head in heads.items())
-    return f"{shown}: {shlex.join(['headwise', 'attach', str(folder), *arguments])}{_choices(heads)}"
+    return Suggestion(shown, shlex.join(["headwise", "attach", str(folder), *named, *arguments]) + _choices(heads))
+
+
+def readable(model: SavedModel, signature_name: str) -> Mapping[str, DetectedHead]:
+    """A signature's outputs that a head could read: floating, with a row for each input row."""
+    outputs = model.signatures[signature_name].outputs if signature_name in model.signatures else {}
+    found = model.detected.get(signature_name, {})
+    return {name: head for name, head in found.items() if outputs[name].shape != ()}
 
 
 def _impossible(head: DetectedHead) -> str | None:

@@ -9,7 +9,7 @@ from headwise.diagnostics.diagnostic import Diagnostic
 from headwise.diagnostics.facts import Facts
 from headwise.heads import Head, HeadCard
 from headwise.savedmodel import SavedModel
-from headwise.savedmodel.keras_model import KerasModel
+from headwise.savedmodel.keras import KerasModel
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
 

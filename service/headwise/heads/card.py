@@ -41,3 +41,7 @@ class HeadCard:
     signatures: Mapping[str, SignatureHeads]
     model: ModelRecord | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    def heads_of(self, signature_name: str) -> Mapping[str, Head]:
+        """The heads of a signature by output name; none where the card does not name it."""
+        return self.signatures[signature_name].heads if signature_name in self.signatures else {}

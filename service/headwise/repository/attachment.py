@@ -11,14 +11,17 @@ from headwise.diagnostics.catalogue import diagnose
 from headwise.diagnostics.diagnostic import Diagnostic
 from headwise.diagnostics.facts import Facts
 from headwise.diagnostics.golden import GoldenRecord, decide_anew
-from headwise.diagnostics.proposal import Proposal, deduce
+from headwise.diagnostics.proposal import Proposal, propose
+from headwise.diagnostics.refusal import refuse_errors
+from headwise.diagnostics.suggestion import readable
 from headwise.diagnostics.survey import of_saved_model
-from headwise.errors import HeadMismatchError, HeadwiseError, InvalidCardError
-from headwise.heads import Activation, Head, HeadCard, ModelRecord, SignatureHeads, Task
+from headwise.errors import ConfigurationError, HeadMismatchError, InvalidCardError, UnreadableModelError
+from headwise.heads import Activation, HeadCard, SignatureHeads, Task
 from headwise.heads.spec import Encoding
 from headwise.repository.card_writer import write_card
-from headwise.repository.cards import CARD_PATH, check_card
+from headwise.repository.cards import CARD_PATH, fitted
 from headwise.repository.golden_file import GOLDEN_PATH, read_golden, write_golden
+from headwise.repository.replacement import replace_file
 from headwise.savedmodel import SavedModel
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
@@ -52,19 +55,14 @@ def attach(
     Golden records beside it are decided anew: a card does not change what the model answers.
 
     Raises: InvalidCardError for what cannot be known, cannot be, is there already, or contradicts the golden
-    records; UnreadableModelError; HeadwiseError if nothing can be written.
+    records; UnreadableModelError; ConfigurationError if it cannot be written.
     """
     if not replace:
         _check_free(version)
     model = savedmodel.read(version)
     proposals = {output: _proposal(model, signature_name, output, wish) for output, wish in wishes.items()}
     heads = {output: proposal.head for output, proposal in proposals.items()}
-    card = HeadCard(
-        card_version=1,
-        signatures={signature_name: SignatureHeads(heads)},
-        model=ModelRecord(model.fingerprint, verified=all(proposal.proved for proposal in proposals.values())),
-    )
-    check_card(card, model)
+    card = fitted(HeadCard(1, {signature_name: SignatureHeads(heads)}), model)
     found = of_saved_model(model, card)
     refuse_errors(found)
     records = _decided_anew(version, card)
@@ -84,36 +82,23 @@ def outputs_of(version: Path, signature_name: str = DEFAULT_SIGNATURE) -> tuple[
             f"{version}: has no signature {signature_name!r}; its signatures are "
             + (", ".join(map(repr, model.signatures)) or "none")
         )
-    return tuple(model.detected.get(signature_name, {}))
-
-
-def refuse_errors(found: tuple[Diagnostic, ...]) -> None:
-    """Raises: InvalidCardError with every error among them."""
-    errors = [
-        f"{one.where}: {one.message}. {one.fix.rstrip('.')} ({one.code})" for one in found if one.severity == "error"
-    ]
-    if errors:
-        raise InvalidCardError("\n".join(errors))
+    return tuple(readable(model, signature_name))
 
 
 def _decided_anew(version: Path, card: HeadCard) -> tuple[GoldenRecord, ...]:
     """The version's golden records, with what this card decides for their outputs."""
     try:
-        return tuple(decide_anew(record, _heads(card, record.signature_name)) for record in read_golden(version))
+        return tuple(decide_anew(record, card.heads_of(record.signature_name)) for record in read_golden(version))
     except HeadMismatchError as error:
         raise InvalidCardError(
             f"{version / GOLDEN_PATH}: the model's own answers contradict this card: {error} (HW118)"
         ) from error
 
 
-def _heads(card: HeadCard, signature_name: str) -> Mapping[str, Head]:
-    return card.signatures[signature_name].heads if signature_name in card.signatures else {}
-
-
 def _write(version: Path, card: HeadCard, records: tuple[GoldenRecord, ...]) -> Path:
     """Golden records and card, both or neither.
 
-    Raises: HeadwiseError if they cannot be written.
+    Raises: ConfigurationError if they cannot be written.
     """
     golden = version / GOLDEN_PATH
     before = golden.read_bytes() if records else None
@@ -124,10 +109,10 @@ def _write(version: Path, card: HeadCard, records: tuple[GoldenRecord, ...]) -> 
             return write_card(version, card)
         except BaseException:
             if before is not None:
-                golden.write_bytes(before)
+                replace_file(golden, before)
             raise
     except OSError as error:
-        raise HeadwiseError(f"{error.filename or version}: cannot be written: {error.strerror}") from error
+        raise ConfigurationError(f"{error.filename or version}: cannot be written: {error.strerror}") from error
 
 
 def _check_free(version: Path) -> None:
@@ -137,7 +122,7 @@ def _check_free(version: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise HeadwiseError(f"{file}: {error.strerror}") from error
+        raise UnreadableModelError(f"{file}: {error.strerror}") from error
     raise InvalidCardError(f"{file}: is there already, and --force would replace it:\n{there.rstrip()}")
 
 
@@ -145,7 +130,7 @@ def _proposal(model: SavedModel, signature_name: str, output: str, wish: Wish) -
     """What the graph and the user say of an output; a refusal comes with the catalogue's word, if it has one."""
     detected = model.detected[signature_name][output]
     try:
-        return deduce(
+        return propose(
             detected,
             labels=wish.labels,
             task=wish.task,

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from headwise.heads import HeadCard
 from headwise.repository.cards import CARD_PATH, parse_card
+from headwise.repository.replacement import replace_file
 
 _NAMED_FIRST = ("method", "rule")
 
@@ -28,18 +28,12 @@ def write_card(version: Path, card: HeadCard) -> Path:
 
     A reader sees the old card or the new one, never a part of either, and never one that it would refuse.
 
-    Raises: InvalidCardError, ValueError as `card_json`.
+    Raises: InvalidCardError; ValueError as `card_json`; OSError if it cannot be written.
     """
     document = card_json(card)
     parse_card(document)
     file = version / CARD_PATH
-    draft = file.with_name(f".{file.name}.{uuid4().hex}")
-    file.parent.mkdir(exist_ok=True)
-    try:
-        draft.write_bytes(document)
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
+    replace_file(file, document)
     return file
 
 

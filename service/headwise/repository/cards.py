@@ -6,15 +6,16 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from headwise.errors import InvalidCardError
-from headwise.heads import HeadCard
+from headwise.heads import HeadCard, ModelRecord
 from headwise.savedmodel import SavedModel
+from headwise.savedmodel.detected import UNKNOWN
 
 CARD_PATH = Path("assets.extra") / "head.json"
 """Where a version folder keeps its card; TensorFlow Serving leaves other files there alone."""
@@ -95,6 +96,22 @@ def check_card(card: HeadCard, model: SavedModel) -> None:
                     head.layout(units)
                 except InvalidCardError as error:
                     raise type(error)(f"{key}: {error}") from error
+
+
+def fitted(card: HeadCard, saved: SavedModel) -> HeadCard:
+    """The card with this model's fingerprint; verified where the graph shows every activation.
+
+    That graph and card agree is for `examination.examine` to say.
+
+    Raises: InvalidCardError if it does not fit the model's signatures.
+    """
+    check_card(card, saved)
+    proved = all(
+        saved.detected[name][output].activation != UNKNOWN
+        for name, signature in card.signatures.items()
+        for output in signature.heads
+    )
+    return replace(card, model=ModelRecord(saved.fingerprint, verified=proved))
 
 
 def json_schema() -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from headwise.diagnostics.golden import GoldenRecord
 from headwise.errors import BackendProtocolError, UnreadableModelError
 from headwise.repository.record_file import framed, read_records
+from headwise.repository.replacement import replace_file
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 from headwise.savedmodel.tensors import from_proto, to_proto
 from headwise.tfserving import prediction_log_pb2, prediction_service_pb2
@@ -73,13 +73,7 @@ def write_golden(version: Path, records: Iterable[GoldenRecord], model_name: str
     if not written and not kept:
         file.unlink(missing_ok=True)
         return file
-    draft = file.with_name(f".{file.name}.{uuid4().hex}")
-    file.parent.mkdir(exist_ok=True)
-    try:
-        draft.write_bytes(framed([*written, *kept]))
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
+    replace_file(file, framed([*written, *kept]))
     return file
 
 

@@ -111,7 +111,7 @@ class Proofs:
         good = self._good.get(key)
         if good is None or good.card is None:
             return Verdict(trial.reading.model, trial.unproven)
-        return Verdict(replace(good, waiting=trial.unproven) if trial.over else good)
+        return Verdict(replace(good, waiting=trial.reading.model.waiting or trial.unproven) if trial.over else good)
 
     @staticmethod
     def _end(trial: _Trial | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from headwise.diagnostics.suggestion import suggest
+from headwise.diagnostics.suggestion import Suggestion, suggest
 from headwise.errors import HeadConfigError, HeadNotFoundError, HeadwiseError
 from headwise.heads import Head
 from headwise.repository.cards import CARD_PATH, CardFile
@@ -23,8 +23,8 @@ class ServedModel:
     """A version's signatures and card.
 
     card: None where there is none, or where it is refused. refusal: why neither card nor model can be used.
-    waiting: why what stands on disk now is refused, while this last good card answers on. suggestion: what the
-    graph shows, and the command that would write the card that is not there.
+    waiting: why what stands on disk now is refused, while this last good card answers on. suggestion: what would
+    write the card that is not there.
     """
 
     name: str
@@ -33,7 +33,7 @@ class ServedModel:
     card: CardFile | None = None
     refusal: HeadwiseError | None = None
     waiting: HeadwiseError | None = None
-    suggestion: str | None = None
+    suggestion: Suggestion | None = None
 
     def __str__(self) -> str:
         return f"model {self.name} version {self.version}"

@@ -9,6 +9,7 @@ from headwise.errors import (
     GoldenRecordsError,
     HeadConfigError,
     HeadNotFoundError,
+    HeadwiseError,
     ModelLoadError,
     ModelNotReadyError,
 )
@@ -63,10 +64,6 @@ class Version:
         """Code and reason why head-aware calls do not reach it; None if they do."""
         if self.model.refusal is not None:
             return HeadConfigError.code, str(self.model.refusal)
-        if self.model.waiting is not None:
-            told = self.model.waiting
-            code = told.code if isinstance(told, GoldenRecordsError) else HeadConfigError.code
-            return code, f"the last good card answers on, the one on disk is refused: {told}"
         if self.status.error:
             return ModelLoadError.code, self.status.error
         if self.unserved:
@@ -75,7 +72,14 @@ class Version:
             return ModelNotReadyError.code, f"the model server has not loaded it ({self.status.state.name})"
         if self.model.card is None:
             return HeadNotFoundError.code, self.model.no_card
-        return None if self.unproven is None else (self.unproven.code, str(self.unproven))
+        waiting = self.model.waiting
+        if self.unproven is not None:
+            more = "" if waiting is None else f"; what is on disk now is refused: {waiting}"
+            return self.unproven.code, f"{self.unproven}{more}"
+        if waiting is not None:
+            code = waiting.code if isinstance(waiting, GoldenRecordsError) else HeadConfigError.code
+            return code, f"the last good card answers on, what is on disk now is refused: {waiting}"
+        return None
 
     @property
     def settled(self) -> bool:
@@ -99,6 +103,23 @@ class Model:
     def newest_admitted(self) -> Version | None:
         """What a head-aware call without version reaches."""
         return next((version for version in self.versions if version.admitted), None)
+
+    def nothing_admitted(self, signature_name: str) -> HeadwiseError:
+        """Why no version answers: one with a card is still to come, or the newest is refused or has no card."""
+        if not any(version.coming for version in self.versions):
+            for version in self.versions:
+                if version.unproven is not None and version.call_error is not None:
+                    return version.call_error
+                if version.available or version.model.refusal is not None:
+                    try:
+                        version.model.signature(signature_name)
+                    except HeadwiseError as error:
+                        return error
+            for version in self.versions:
+                if version.call_error is not None:
+                    return version.call_error
+        reasons = (f"version {v.status.version}: {v.problem[1]}" for v in self.versions if v.problem)
+        return ModelNotReadyError(f"model {self.name} is not ready: {'; '.join(reasons) or NO_VERSION}")
 
     @property
     def ready(self) -> bool:

@@ -10,15 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headwise.savedmodel import axes, ops
-from headwise.savedmodel.detected import UNKNOWN, DetectedHead
-from headwise.savedmodel.graph import Graph, Tensor, UntraceableError, shape_of, shortened
+from headwise.savedmodel.detected import LINEAR, UNKNOWN, DetectedHead
+from headwise.savedmodel.graph import Graph, Tensor, shape_of
 from headwise.savedmodel.signature import Shape, Signature, TensorSpec
+from headwise.savedmodel.trail import MOST_NESTED_JOINS, UntraceableError, beneath, same, shortened, shown
 from headwise.savedmodel.weights import is_weighted_sum, moved
 from headwise.tfserving import saved_model_pb2
-
-LINEAR = "linear"
-_MOST_NESTED_JOINS = 16
-_LONGEST_PATH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class _Origin:
     """The activation that was found, and the tensors it was found on: one, or one for each part of a join."""
 
     activation: str
-    tensors: tuple[Tensor, ...]
+    tensors: tuple[Tensor, ...] = ()
 
 
 def detect(
@@ -46,27 +43,14 @@ def detect(
 
 def _head(graph: Graph, reference: str, spec: TensorSpec) -> DetectedHead:
     walk = _Walk(graph)
-    activation, beneath = UNKNOWN, None
+    origin = _Origin(UNKNOWN)
     try:
-        start = graph.tensor(reference)
-        origin = walk.back(start, spec.shape)
-        activation, beneath = origin.activation, _beneath(graph, origin)
+        origin = walk.back(graph.tensor(reference), spec.shape)
     except UntraceableError as error:
         walk.path.append(str(error))
     units = TensorSpec(spec.dtype, walk.shape).units if spec.units is None else spec.units
-    return DetectedHead(activation, units, walk.shown_path(), beneath)
-
-
-def _beneath(graph: Graph, origin: _Origin) -> str | None:
-    """The activation that the origin was applied to."""
-    if origin.activation in (UNKNOWN, LINEAR):
-        return None
-    try:
-        under = {_Walk(graph).back(graph.input(tensor, 0), None).activation for tensor in origin.tensors}
-    except UntraceableError:
-        return None
-    (first, *others) = under
-    return None if others or first in (UNKNOWN, LINEAR) else first
+    below = (_Walk(graph).back(graph.input(tensor, 0), None).activation for tensor in origin.tensors)
+    return DetectedHead(origin.activation, units, shown(walk.path), beneath(origin.activation, below))
 
 
 class _Walk:
@@ -101,12 +85,6 @@ class _Walk:
                 shape, moves = before, moves + 1
             tensor = below
 
-    def shown_path(self) -> tuple[str, ...]:
-        """The path, its middle left out where nobody would read it."""
-        if len(self.path) <= _LONGEST_PATH:
-            return tuple(self.path)
-        return (*self.path[: _LONGEST_PATH - 2], "…", self.path[-1])
-
     def _keeps_rows(self, tensor: Tensor, before: Shape | None, after: Shape | None, *, first: bool) -> bool:
         """A vector counts as one unit for each of its rows, so it may only be made of such, and nothing else of it."""
         if after is not None and len(after) == 1:
@@ -126,23 +104,19 @@ class _Walk:
 
     def _joined(self, tensor: Tensor, shape: Shape | None, cut_by: str | None) -> _Origin:
         """What all parts of a concatenation or stack are."""
-        if self.joins == _MOST_NESTED_JOINS:
-            raise UntraceableError(f"more than {_MOST_NESTED_JOINS} joins within each other")
+        if self.joins == MOST_NESTED_JOINS:
+            raise UntraceableError(f"more than {MOST_NESTED_JOINS} joins within each other")
         origins: list[_Origin] = []
         for part in _parts(self.graph, tensor):
             walk = _Walk(self.graph, self.joins + 1)
-            origin = walk.back(part, None)
-            if not origins:
+            origins.append(walk.back(part, None))
+            if len(origins) == 1:
                 self.path.extend(walk.path)
-            elif origin.activation != origins[0].activation:
-                raise UntraceableError(f"it joins {origins[0].activation} and {origin.activation}")
-            origins.append(origin)
-        if not origins:
-            raise UntraceableError("it joins nothing")
-        if origins[0].activation in ops.ROW_WISE.values():
+        activation = same([origin.activation for origin in origins])
+        if activation in ops.ROW_WISE.values():
             whole = axes.joined(self.graph, tensor, shape)
-            self._require_whole_rows(origins[0].activation, shape, cut_by if whole else self.path[0])
-        return _Origin(origins[0].activation, tuple(made for origin in origins for made in origin.tensors))
+            self._require_whole_rows(activation, shape, cut_by if whole else self.path[0])
+        return _Origin(activation, tuple(made for origin in origins for made in origin.tensors))
 
     @staticmethod
     def _require_whole_rows(activation: str, shape: Shape | None, cut_by: str | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headwise.savedmodel.signature import Shape
+from headwise.savedmodel.trail import UntraceableError, shortened
 from headwise.tfserving import graph_pb2
 
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
@@ -14,10 +15,6 @@ STEPS = 50_000
 would take for ever, and this many take less than half a second."""
 _PLACES = 6
 """Digits of an output's index: more are no index."""
-
-
-class UntraceableError(Exception):
-    """The graph cannot be followed further; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +148,3 @@ def shape_of(tensor: Tensor) -> Shape | None:
     if tensor.index >= len(shapes) or shapes[tensor.index].unknown_rank:
         return None
     return tuple(dim.size if dim.size >= 0 else None for dim in shapes[tensor.index].dim)
-
-
-def shortened(name: str, length: int = 120) -> str:
-    """A name that fits a line and writes nothing else on a terminal."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in name[:length])
-    return shown if len(name) <= length else f"{shown}…"

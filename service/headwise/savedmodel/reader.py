@@ -54,16 +54,18 @@ def read(folder: Path) -> SavedModel:
     graphs = [graph for graph in proto.meta_graphs if SERVE_TAG in graph.meta_info_def.tags]
     if not graphs:
         raise UnreadableModelError(f"{file}: no graph is tagged {SERVE_TAG!r}; export the model for serving")
+    # A graph for serving on a TPU is tagged so besides; TensorFlow Serving takes the one with no other tag.
+    graph = min(graphs, key=lambda graph: len(graph.meta_info_def.tags))
     signatures = {
         name: Signature.from_proto(signature)
-        for name, signature in sorted(graphs[0].signature_def.items())
+        for name, signature in sorted(graph.signature_def.items())
         if not name.startswith("__")
     }
     return SavedModel(
         signatures,
         read_fingerprint(folder),
-        graphs[0].meta_info_def.tensorflow_version,
-        detect(graphs[0], signatures),
+        graph.meta_info_def.tensorflow_version,
+        detect(graph, signatures),
     )
 
 

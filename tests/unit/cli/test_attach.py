@@ -76,6 +76,8 @@ def test_what_the_graph_shows_is_written(tmp_path: Path, recorded: str, argument
         ("logit", "--labels a=no,b=yes", 2, "'a' is no output; the outputs are output_0 (labels that hold = "),
         ("logit", "--labels no,yes --output y", 2, "--output y: the outputs are output_0"),
         ("logit", "--labels-from /no/such/file", 2, "--labels-from /no/such/file: cannot be read: No such file"),
+        ("bytes", "--labels a,b", 1, "no output can have a head: a head reads floating numbers"),
+        ("scalar", "--labels a,b", 1, "no output can have a head: a head reads floating numbers"),
         ("pair", "", 2, "no output gets a head: say which"),
         ("pair", "--labels off,on", 2, "which output is meant? Write --labels NAME=off,on, NAME one of hidden, prob"),
         ("pair", "--labels hidden=a,b", 1, "hidden: 2 linear units may be binary"),
@@ -164,6 +166,16 @@ def test_what_is_no_model_is_named(tmp_path: Path, missing: str) -> None:
     assert f"headwise: {tmp_path / missing}: " in ended.err
 
 
+def test_a_refusal_is_one_json_document_too(tmp_path: Path) -> None:
+    version = add_model(tmp_path, "logit", None)
+    ended = attach(version, "--labels a,b,c --json")
+    assert ended.code == 1
+    error = json.loads(ended.out)["error"]
+    assert error["code"] == "invalid-card"
+    assert ended.err == f"headwise: {error['message']}\n"
+    assert json.loads(attach(version, "--task ranking --json").out)["error"]["code"] == "configuration"
+
+
 def test_a_folder_that_cannot_be_written_is_named_and_keeps_what_it_had(tmp_path: Path) -> None:
     version = add_model(tmp_path, "logit", None)
     (version / "assets.extra").write_text("where a folder should be")
@@ -218,6 +230,6 @@ def test_golden_records_stay_where_the_card_cannot_be_written(tmp_path: Path) ->
     (version / CARD_PATH).mkdir()
     before = (version / GOLDEN_PATH).read_bytes()
     ended = attach(version, "--labels no,yes --force")
-    assert ended.code == 1
+    assert ended.code == 2
     assert "cannot be written: " in ended.err
     assert (version / GOLDEN_PATH).read_bytes() == before

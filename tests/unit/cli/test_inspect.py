@@ -136,7 +136,22 @@ def test_a_model_without_card_gets_the_command_that_writes_one(models: Models) -
     ended = headwise("inspect", version)
     assert ended.code == 0
     assert "output_0: sigmoid, 1 unit, as the graph shows: Sigmoid sequential_1_1/dense_1_1/Sigmoid" in ended.out
-    assert f"headwise attach {version} --labels NEGATIVE,POSITIVE" in ended.out
+    assert f"  fix: headwise attach {version} --labels NEGATIVE,POSITIVE\n" in ended.out
+
+
+def test_a_missing_card_is_told_once_for_several_outputs(models: Models) -> None:
+    version = add_model(models.folder, "pair", None)
+    (told,) = json.loads(headwise("inspect", version, "--json").out)["diagnostics"]
+    assert (told["code"], told["where"]) == ("HW124", "serving_default.hidden, serving_default.prob")
+    assert told["message"] == "there is no head card; hidden is linear, 2 units; prob is sigmoid, 1 unit"
+    assert told["fix"].startswith(f"headwise attach {version} --labels hidden=")
+
+
+@pytest.mark.parametrize(("recorded", "codes"), [("bad_softmax1", ["HW101"]), ("scalar", []), ("bytes", [])])
+def test_no_card_is_asked_for_where_none_can_be_written(models: Models, recorded: str, codes: list[str]) -> None:
+    version = add_model(models.folder, recorded, None)
+    found = json.loads(headwise("inspect", version, "--json").out)["diagnostics"]
+    assert [one["code"] for one in found] == codes
 
 
 def test_a_model_that_cannot_be_read_ends_with_1_and_hides_no_other(models: Models) -> None:
@@ -163,15 +178,20 @@ def test_the_graph_file_stands_for_its_folder(models: Models) -> None:
     assert headwise("inspect", version / "saved_model.pb", "--json") == headwise("inspect", version, "--json")
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "x" * 300])
-def test_what_is_no_model_ends_with_1_and_no_traceback(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / kind
-    if kind == "empty":
-        path.mkdir()
-    ended = headwise("inspect", path)
-    assert (ended.code, ended.out) == (1, "")
-    assert f"headwise: {path}: " in ended.err
-    assert ("File name too long" if "x" in kind else "no SavedModel, no model, no model repository") in ended.err
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("missing", "No such file or directory"),
+        ("empty", "no SavedModel, no model, no model repository and no .keras file"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_what_is_no_model_ends_with_1_and_no_traceback(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / "empty").mkdir()
+    shown, told = headwise("inspect", tmp_path / name), headwise("inspect", tmp_path / name, "--json")
+    assert (shown.code, shown.out, shown.err) == (1, "", f"headwise: {tmp_path / name}: {text}\n")
+    assert (told.code, told.err) == (1, shown.err)
+    assert json.loads(told.out) == {"error": {"code": "unreadable-model", "message": f"{tmp_path / name}: {text}"}}
 
 
 def test_a_file_that_is_no_keras_archive_ends_with_1(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The program as a whole: help, version, exit codes, and what it does not load."""
 
+import json
 import re
 import subprocess
 import sys
@@ -113,4 +114,10 @@ def test_a_refusal_is_shown_as_it_is_brackets_and_all(tmp_path: Path) -> None:
     odd = tmp_path / "[bold]" / "1"
     ended = headwise("inspect", odd)
     assert ended.code == 1
-    assert f"headwise: {odd}: no SavedModel" in ended.err
+    assert f"headwise: {odd}: No such file" in ended.err
+
+
+def test_a_refusal_is_one_line_where_answers_are_lines() -> None:
+    ended = headwise("predict", "http://127.0.0.1:9", "m", "--data", "/no/such.npz", "--json")
+    assert (ended.code, ended.out.count("\n")) == (1, 1)
+    assert json.loads(ended.out)["error"]["code"] == "invalid-request"

@@ -44,6 +44,8 @@ IN_DATA = [
     ),
     ("counts under a sigmoid", facts("sigmoid", 1, "mean_squared_error", data=data(None, CLASSES)), ["HW128"]),
     ("1 and 2 under bce", facts("sigmoid", 1, "binary_crossentropy", False, data=data(None, [1, 2, 1])), ["HW113"]),
+    ("a gap under bce", facts("sigmoid", 1, "binary_crossentropy", False, data=data(None, [0, np.nan])), ["HW113"]),
+    ("one log-softmax unit", facts("log_softmax", 1, data=data(np.zeros((32, 1)))), ["HW101"]),
     ("-1 and 1 under bce", facts("linear", 1, "binary_crossentropy", True, data=data(None, [-1, 1])), ["HW113"]),
     (
         "classes numbered from 1",
@@ -157,7 +159,9 @@ def test_an_error_is_only_a_warning_where_answers_may_be_right() -> None:
     [
         (facts("sigmoid", 1, beneath="sigmoid"), "0.5 to 0.731, so it is never below 0.5"),
         (facts("sigmoid", 1, beneath="relu"), "0.5 to 1, so it is never below 0.5"),
+        (facts("sigmoid", 1, beneath="relu6"), "0.5 to 0.998, so it is never below 0.5"),
         (facts("sigmoid", 1, beneath="tanh"), "0.269 to 0.731"),
+        (facts("sigmoid", 1, beneath="log_sigmoid"), "0 to 0.5"),
         (facts("softmax", 3, beneath="softmax"), "no class of 3 can have more than 0.576"),
         (facts("tanh", 1, beneath="sigmoid"), "0 to 0.762, so it is never negative"),
         (facts("sigmoid", 1, declared=LOGIT, path=("Identity", "Sigmoid dense")), "sigmoid (Sigmoid dense)"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ from headwise.diagnostics.golden import GoldenRecord, choose, decide_anew, decid
 from headwise.diagnostics.rounding import tolerance
 from headwise.errors import OutputRangeError
 from headwise.heads import Head, PerLabel, Temperature, Threshold
+from headwise.savedmodel import Signature, TensorSpec
+
+Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 LOGIT = Head("binary", "linear", ("benign", "malignant"))
 SIGMOID = Head("binary", "sigmoid", ("benign", "malignant"))
@@ -40,8 +43,21 @@ HEADS: list[tuple[Head, Any]] = [
 
 def chosen(head: Head, raw: ArrayLike, most: int = 8, dtype: str = "float32") -> tuple[GoldenRecord, ...]:
     """What is chosen of these raw outputs; the input of each row is its number."""
-    outputs = np.array(raw, dtype)
-    return choose("serving_default", {"x": np.arange(len(outputs))}, {"y": outputs}, {"y": head}, most)
+    outputs = {"y": np.array(raw, dtype)}
+    inputs = {"x": np.arange(len(outputs["y"]))}
+    return choose("serving_default", signature(inputs, outputs), inputs, outputs, {"y": head}, most=most)
+
+
+def signature(inputs: Arrays, outputs: Arrays, batch: int | None = None, **dtypes: str) -> Signature:
+    """The signature of these arrays (batch, ...), whose outputs have the dtypes of their arrays or those given."""
+
+    def specs(arrays: Arrays) -> dict[str, TensorSpec]:
+        return {
+            name: TensorSpec(dtypes.get(name, array.dtype.name), (batch, *array.shape[1:]) if array.ndim else ())
+            for name, array in arrays.items()
+        }
+
+    return Signature(specs(inputs), specs(outputs))
 
 
 def rows(records: tuple[GoldenRecord, ...]) -> list[int]:
@@ -67,13 +83,40 @@ def test_each_decision_comes_once_before_any_comes_twice() -> None:
 def test_a_record_is_one_row_with_all_that_came_for_it() -> None:
     outputs = {"y": np.array([[1.0], [-1.0]], np.float32), "hidden": np.array([[1, 2], [3, 4]], np.int32)}
     inputs = {"x": np.array([[5.0], [6.0]], np.float32), "training": np.array(False), "text": np.array([b"a", b"b"])}
-    _, second = choose("other", inputs, outputs, {"y": LOGIT})
+    _, second = choose("other", signature(inputs, outputs), inputs, outputs, {"y": LOGIT})
     assert second.signature_name == "other"
     assert second.inputs["x"].tolist() == [[6.0]]
     assert second.inputs["training"].shape == ()
     assert second.inputs["text"].tolist() == [b"b"]
     assert second.outputs["hidden"].tolist() == [[3, 4]]
     assert {name: array.tolist() for name, array in second.decided.items()} == {"y": [0]}
+
+
+def test_a_signature_with_a_fixed_batch_gets_records_of_that_many_rows() -> None:
+    inputs = {"x": np.arange(5.0, dtype=np.float32), "training": np.array(False)}
+    outputs = {"y": np.array([[3.0], [-1.0], [2.0], [0.0], [-2.0]], np.float32)}
+    for batch, expected in ((1, [[0], [1], [2], [4]]), (3, [[0, 1, 2], [4, 0, 1]]), (6, [[0, 1, 2, 4, 0, 1]])):
+        records = choose("s", signature(inputs, outputs, batch), inputs, outputs, {"y": LOGIT})
+        assert [record.inputs["x"].tolist() for record in records] == expected
+        for record, rows in zip(records, expected, strict=True):
+            assert record.inputs["training"].shape == ()
+            assert record.outputs["y"].tolist() == outputs["y"][rows].tolist()
+            assert record.decided["y"].tolist() == [int(outputs["y"][row, 0] > 0) for row in rows]
+    assert choose("s", signature(inputs, outputs, 3), inputs, {"y": outputs["y"] * 0}, {"y": LOGIT}) == ()
+
+
+def test_of_several_rows_a_difference_names_the_row() -> None:
+    assert told(expecting(LOGIT, [[1.0], [2.0]]), LOGIT, [[1.0], [3.0]]) == (
+        "output 'y' is 3 at [1, 0], expected is 2 within 0.021"
+    )
+    turned = replace(LOGIT, decision=Threshold(0.9))
+    assert told(expecting(LOGIT, [[5.0], [1.0]]), turned, [[5.0], [1.0]]) == (
+        "head 'y' decides 'benign' (0) at [1], expected is 'malignant' (1)"
+    )
+    strict = replace(LABELS, decision=PerLabel({"x": 0.95, "y": 0.5}))
+    assert told(expecting(LABELS, [[0.2, 0.2], [0.9, 0.2]]), strict, [[0.2, 0.2], [0.9, 0.2]]) == (
+        "head 'y' says that 'x' is off at [1], expected is on"
+    )
 
 
 def test_rows_that_rounding_could_flip_are_passed_over() -> None:
@@ -98,13 +141,14 @@ def test_rows_that_say_nothing_are_passed_over() -> None:
     assert chosen(LOGIT, [[np.nan]]) == ()
     spoilt = {"x": np.array([[1.0], [np.nan], [1.0]], np.float32)}
     outputs = {"y": np.array([[1.0], [1.0], [1.0]], np.float32), "z": np.array([np.inf, 1.0, 1.0], np.float32)}
-    (record,) = choose("s", spoilt, outputs, {"y": LOGIT})
+    (record,) = choose("s", signature(spoilt, outputs), spoilt, outputs, {"y": LOGIT})
     assert record.outputs["z"].tolist() == [1.0]
 
 
 def test_a_regression_head_and_an_output_without_head_decide_nothing() -> None:
     assert [record.decided for record in chosen(VALUE, [[1.0], [2.0]])] == [{}, {}]
-    (record,) = choose("s", {"x": np.zeros((1, 1))}, {"y": np.ones((1, 1), np.float32)}, {})
+    inputs, outputs = {"x": np.zeros((1, 1))}, {"y": np.ones((1, 1), np.float32)}
+    (record,) = choose("s", signature(inputs, outputs), inputs, outputs, {})
     assert record.decided == {}
 
 
@@ -238,7 +282,8 @@ def test_bfloat16_has_room_of_its_own_where_its_name_is_given() -> None:
     assert difference(record, came, {"y": LOGIT}) is not None
     assert difference(record, came, {"y": LOGIT}, dtypes={"y": "bfloat16"}) is None
     outputs = {"y": np.array([[0.02], [2.0]], np.float32)}
-    assert len(choose("s", {}, outputs, {"y": LOGIT}, dtypes={"y": "bfloat16"})) == 1
+    assert len(choose("s", signature({}, outputs), {}, outputs, {"y": LOGIT})) == 2
+    assert len(choose("s", signature({}, outputs, y="bfloat16"), {}, outputs, {"y": LOGIT})) == 1
 
 
 def test_deciding_anew_tells_outputs_that_the_head_cannot_have() -> None:

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from headwise.diagnostics.proposal import deduce, propose
+from headwise.diagnostics.proposal import propose
 from headwise.errors import InvalidCardError, UnsupportedHeadError
 from headwise.heads import HEAD_TABLE, Activation, Head, Legal, Task
 from headwise.savedmodel.detected import UNKNOWN, DetectedHead
@@ -59,7 +59,7 @@ def trained(loss: str | None) -> TrainingConfig:
 def test_a_task_that_can_be_known(
     activation: str, units: int | None, labels: tuple[str, ...], loss: str | None, task: Task
 ) -> None:
-    head = propose(detected(activation, units), trained(loss), labels)
+    head = propose(detected(activation, units), trained(loss), labels).head
     assert (head.task, head.labels) == (task, labels)
     if units is not None:
         head.layout(units)
@@ -73,19 +73,37 @@ def test_a_task_that_can_be_known(
         ("linear", 3, ABC, "custom", r"may be multiclass \(.*\) or multilabel"),
         ("sigmoid", None, AB, None, r"may be binary \(.*\) or multilabel"),
         ("sigmoid", None, ABC, None, r"may be multilabel \(.*\) or ordinal"),
-        ("linear", 1, AB, "mean_squared_error", r"trains regression .*--task which.* has no labels"),
+        (
+            "linear",
+            1,
+            AB,
+            "mean_squared_error",
+            r"trains regression .*; say which it is with --task .*has no labels",
+        ),
         ("linear", 3, ABC, "mean_squared_error", "trains regression"),
         ("sigmoid", 3, ABC, "categorical_crossentropy", "the loss, categorical_crossentropy, trains binary"),
-        ("linear", 1, (), None, r"give --labels.*\(negative, positive\); or --task regression"),
-        ("linear", 3, (), "categorical_crossentropy", "give --labels, one a class"),
+        (
+            "linear",
+            1,
+            (),
+            None,
+            r"\(labels= in Python\), .*\(negative, positive\); or --task regression \(task='",
+        ),
+        ("linear", 3, (), "categorical_crossentropy", "give --labels .*, one a class"),
         ("sigmoid", 1, (), "mean_squared_error", "give --labels"),
         ("sigmoid", 1, ABC, None, r"3 labels are given for one sigmoid unit, which needs 2 \(negative, positive\)$"),
         ("softmax", 4, ABC, None, "3 labels are given for 4 softmax units, which needs 4$"),
         ("linear", 2, ABC, None, "3 labels are given for 2 linear units, which needs 2; for ordered.*--task ordinal"),
-        ("sigmoid", 1, ("a",), None, "with one label: give --labels NEGATIVE,POSITIVE; or --task multilabel"),
+        ("sigmoid", 1, ("a",), None, r"with one label: give both \(negative, positive\); or --task multilabel"),
         ("sigmoid", 2, ("a", "a"), None, "holds 'a' more than once"),
         ("sigmoid", 2, ("a", ""), None, "must be texts that are not empty"),
-        (UNKNOWN, 1, AB, None, r"cannot be read from the graph \(Op dense/Op\); say it with --activation"),
+        (
+            UNKNOWN,
+            1,
+            AB,
+            None,
+            r"cannot be read from the graph \(Op dense/Op\); say it with --activation \(activation= in",
+        ),
         ("relu", 1, AB, None, r"ends in relu \(Op dense/Op\), which gives neither logits nor probabilities"),
     ],
 )
@@ -104,10 +122,10 @@ def test_what_no_labels_make_a_head_of(activation: str, units: int, labels: tupl
 
 
 def test_a_task_that_is_given_decides() -> None:
-    assert propose(detected("linear", 3), labels=ABC, task="multilabel").task == "multilabel"
-    assert propose(detected("linear", 1), trained("mean_squared_error"), AB, "binary").task == "binary"
-    assert propose(detected("sigmoid", 1), labels=("a",), task="multilabel").labels == ("a",)
-    ordinal = propose(detected("linear", 2), labels=ABC, task="ordinal", encoding="conditional")
+    assert propose(detected("linear", 3), labels=ABC, task="multilabel").head.task == "multilabel"
+    assert propose(detected("linear", 1), trained("mean_squared_error"), AB, "binary").head.task == "binary"
+    assert propose(detected("sigmoid", 1), labels=("a",), task="multilabel").head.labels == ("a",)
+    ordinal = propose(detected("linear", 2), labels=ABC, task="ordinal", encoding="conditional").head
     assert (ordinal.task, ordinal.encoding) == ("ordinal", "conditional")
 
 
@@ -118,7 +136,7 @@ def test_a_task_that_is_given_decides() -> None:
 def test_a_regression_has_the_range_of_its_activation(
     activation: str, declared: str, value_range: tuple[float, float] | None
 ) -> None:
-    head = propose(detected(activation, 2), task="regression")
+    head = propose(detected(activation, 2), task="regression").head
     assert (head.activation, head.range) == (declared, value_range)
 
 
@@ -140,27 +158,25 @@ def test_a_task_that_is_given_cannot_be_what_the_graph_is_not(
 
 
 def test_an_activation_that_is_given_stands_where_the_graph_is_silent_and_nowhere_else() -> None:
-    proposal = deduce(detected(UNKNOWN, 1), labels=AB, activation="sigmoid")
+    proposal = propose(detected(UNKNOWN, 1), labels=AB, activation="sigmoid")
     assert proposal.head == Head("binary", "sigmoid", AB)
-    assert not proposal.proved
     assert "given, and not verified" in proposal.because[0]
-    assert deduce(detected("sigmoid", 1), labels=AB, activation="sigmoid").proved
-    with pytest.raises(InvalidCardError, match=r"--activation linear is given, but the graph applies sigmoid"):
+    assert "read from the graph" in propose(detected("sigmoid", 1), labels=AB, activation="sigmoid").because[0]
+    with pytest.raises(InvalidCardError, match="activation linear is given, but the graph applies sigmoid"):
         propose(detected("sigmoid", 1), labels=AB, activation="linear")
-    with pytest.raises(InvalidCardError, match=r"--activation tanh is given, but the graph applies relu"):
+    with pytest.raises(InvalidCardError, match="activation tanh is given, but the graph applies relu"):
         propose(detected("relu", 1), task="regression", activation="tanh")
 
 
 def test_the_reasons_name_the_op_and_the_loss() -> None:
-    proposal = deduce(detected("linear", 3), trained("categorical_crossentropy"), ABC)
+    proposal = propose(detected("linear", 3), trained("categorical_crossentropy"), ABC)
     assert proposal.because == (
         "activation linear: read from the graph (Op dense/Op)",
         "task multiclass: the loss is categorical_crossentropy",
     )
-    assert proposal.proved
-    many = deduce(detected("sigmoid", 3), labels=ABC)
+    many = propose(detected("sigmoid", 3), labels=ABC)
     assert many.because[1] == "task multilabel: 3 sigmoid units cannot be anything else with these labels"
-    hard = deduce(detected("hard_sigmoid", 1), labels=AB)
+    hard = propose(detected("hard_sigmoid", 1), labels=AB)
     assert "read from the graph as hard_sigmoid" in hard.because[0]
 
 
@@ -173,7 +189,7 @@ def test_a_proposal_is_a_legal_head_or_a_refusal(activation: Activation, units: 
     for count, loss in itertools.product(range(5), LOSSES):
         labels = tuple("abcd"[:count])
         try:
-            head = propose(detected(activation, units), trained(loss), labels)
+            head = propose(detected(activation, units), trained(loss), labels).head
         except InvalidCardError:
             continue
         assert head.activation == activation

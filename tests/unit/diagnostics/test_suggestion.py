@@ -32,28 +32,34 @@ def model(**outputs: tuple[str, int | None]) -> SavedModel:
     ],
 )
 def test_one_output(activation: str, units: int, shown: str, arguments: str) -> None:
-    text = suggest(FOLDER, model(y=(activation, units)))
-    assert text is not None
-    said, _, command = text.partition(": ")
-    assert said == f"y is {shown}"
-    command, _, choices = command.partition(" (")
+    suggestion = suggest(FOLDER, model(y=(activation, units)))
+    assert suggestion is not None
+    assert suggestion.attach is not None
+    assert suggestion.shown == f"y is {shown}"
+    assert str(suggestion) == f"y is {shown}: {suggestion.attach}"
+    command, _, choices = suggestion.attach.partition(" (")
     assert shlex.split(command) == ["headwise", "attach", str(FOLDER), *arguments.split()]
     assert ("--task multilabel if labels may hold together" in choices) == ("--task" in arguments)
     assert ("--task regression without labels" in choices) == (activation == "linear")
 
 
 def test_several_outputs_are_named_and_what_can_have_no_head_is_left_out() -> None:
-    text = suggest(FOLDER, model(a=("sigmoid", 1), b=("softmax", 2), c=("relu", 8)))
-    assert text is not None
-    assert text.endswith("--labels a=NEGATIVE,POSITIVE --labels b=NEGATIVE,POSITIVE")
+    suggestion = suggest(FOLDER, model(a=("sigmoid", 1), b=("softmax", 2), c=("relu", 8)))
+    assert str(suggestion).endswith("--labels a=NEGATIVE,POSITIVE --labels b=NEGATIVE,POSITIVE")
 
 
 def test_what_can_have_no_head_says_why() -> None:
-    text = suggest(FOLDER, model(y=("softmax", 1)))
-    assert text is not None
-    assert text.startswith("y can have no head: ")
-    assert "one softmax unit is always 1" in text
-    assert "headwise attach" not in text
+    suggestion = suggest(FOLDER, model(y=("softmax", 1)))
+    assert suggestion is not None
+    assert suggestion.attach is None
+    assert str(suggestion).startswith("y can have no head: ")
+    assert "one softmax unit is always 1" in str(suggestion)
+
+
+def test_a_model_without_the_default_signature_is_asked_for_its_first() -> None:
+    (signature,), (heads,) = model(y=("sigmoid", 1)).signatures.values(), model(y=("sigmoid", 1)).detected.values()
+    suggestion = suggest(FOLDER, SavedModel({"b": signature, "a": signature}, None, "", {"b": heads, "a": heads}))
+    assert "--signature a --labels NEGATIVE,POSITIVE" in str(suggestion)
 
 
 def test_nothing_is_said_of_a_model_without_floating_rows() -> None:

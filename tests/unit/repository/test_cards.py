@@ -11,9 +11,10 @@ import jsonschema
 import pytest
 
 from headwise.errors import InvalidCardError, UnsupportedHeadError
-from headwise.heads import Head, Temperature, Threshold
-from headwise.repository.cards import CARD_PATH, check_card, json_schema, parse_card, read_card
+from headwise.heads import Head, HeadCard, ModelRecord, SignatureHeads, Temperature, Threshold
+from headwise.repository.cards import CARD_PATH, check_card, fitted, json_schema, parse_card, read_card
 from headwise.savedmodel import SavedModel, Signature, TensorSpec
+from support.graphs import node, read, saved_model
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "head-card.schema.json"
 BINARY = {"task": "binary", "activation": "linear", "labels": ["benign", "malignant"]}
@@ -261,3 +262,15 @@ def write(folder: Path, data: bytes) -> Path:
     file.parent.mkdir()
     file.write_bytes(data)
     return file
+
+
+@pytest.mark.parametrize(("op", "proved"), [("Sigmoid", True), ("SomeOp", False)])
+def test_a_card_is_verified_where_the_graph_shows_every_activation(tmp_path: Path, op: str, proved: bool) -> None:
+    nodes = node("x", "MatMul", shape=(None, 1)), node("y", op, "x:0")
+    model = read(tmp_path, saved_model({"y": ("y:0", (None, 1))}, *nodes))
+    head = Head("binary", "sigmoid", ("no", "yes"))
+
+    card = fitted(HeadCard(1, {"serving_default": SignatureHeads({"y": head})}), model)
+    assert card.model == ModelRecord(model.fingerprint, verified=proved)
+    with pytest.raises(InvalidCardError, match=r"heads\.z: the signature's outputs are 'y'"):
+        fitted(HeadCard(1, {"serving_default": SignatureHeads({"z": head})}), model)

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from headwise.errors import BackendUnavailableError, GoldenRecordsError, ModelNotReadyError
 from headwise.gateway import Gateway
+from headwise.repository.cards import CARD_PATH
 from headwise.repository.golden_file import GOLDEN_PATH
 from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import VersionState
@@ -153,17 +154,41 @@ async def test_a_card_whose_records_fail_leaves_the_last_good_one(
         assert (admitted(model), yes(model)) == (1, "good")
         assert model.problem == (
             "golden-records",
-            f"version 1: the last good card answers on, the one on disk is refused: {FAILED}",
+            f"version 1: the last good card answers on, what is on disk now is refused: {FAILED}",
         )
     write_card(folder, {"output_0": {**BINARY, "activation": "softmax"}})  # the card is refused before any record
     model = await found(repository)
     assert (admitted(model), yes(model)) == (1, "good"), (
         "the failed card has never answered, so it is not the last good one"
     )
+    assert model.problem is not None
+    assert (model.problem[0], FAILED in model.problem[1]) == ("head-config", False), (
+        "told of the card that is there now"
+    )
     proving.verdict = None
     write_card(folder, labelled("better"))
     model = await found(repository)
     assert (yes(model), model.problem) == ("better", None)
+
+
+async def test_a_card_that_goes_bad_after_its_records_failed_answers_nothing(
+    models: Models, statuses: Statuses, repository: ModelRepository, proving: Proving
+) -> None:
+    folder = add(models, 1)
+    statuses.says("m", v1=AVAILABLE)
+    proving.verdict = DIFFERENCE
+    await repository.refresh()
+    (folder / CARD_PATH).write_text("{")
+    model = await found(repository)
+    assert (admitted(model), model.ready, model.settled) == (None, False, True)
+    assert model.problem is not None
+    code, reason = model.problem
+    assert code == "golden-records"
+    assert reason.startswith(f"version 1: {FAILED}; what is on disk now is refused: ")
+    statuses.says("m", v1=LOADING)
+    model = await found(repository)
+    assert model.problem == ("model-not-ready", "version 1: the model server has not loaded it (LOADING)")
+    assert not model.settled
 
 
 async def test_a_card_answers_on_while_the_next_one_is_proved(

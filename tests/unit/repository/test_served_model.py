@@ -93,7 +93,7 @@ def test_no_card_says_what_would_write_one(tmp_path: Path) -> None:
     folder = add_model(tmp_path, "softmax4", None)
     model = load("softmax4", 1, folder)
     told = f"output_0 is softmax, 4 units: headwise attach {folder} --labels CLASS0,CLASS1,CLASS2,CLASS3"
-    assert model.suggestion == told
+    assert str(model.suggestion) == told
     with pytest.raises(HeadNotFoundError, match="with :predict; the graph shows that output_0 is softmax, 4 units: "):
         model.valid_card()
     assert ServedModel("m", 1, {}).no_card.endswith("; write one (assets.extra/head.json)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +18,8 @@ from headwise.tfserving import graph_pb2, saved_model_pb2
 from support.graphs import detected, function, integers, node, read, saved_model
 from support.recordings import MODELS
 
-SECONDS = 5
-"""Of this process: far more than any of these takes, far less than what must not happen."""
+pytestmark = pytest.mark.timeout(30)
+"""Each takes less than a second; what must not happen never ends."""
 REAL = [(MODELS / name / "1" / "saved_model.pb").read_bytes() for name in ("logit", "examples", "pair", "dtypes")]
 
 Part = graph_pb2.NodeDef | graph_pb2.FunctionDef
@@ -75,11 +74,8 @@ ENDLESS: dict[str, list[Part]] = {
 
 @pytest.mark.parametrize("graph", ENDLESS)
 def test_a_graph_without_end_is_left(tmp_path: Path, graph: str) -> None:
-    started = time.process_time()
-
     head = detected(tmp_path, "y", [None, 2], *ENDLESS[graph])
 
-    assert time.process_time() - started < SECONDS
     assert head.activation in (UNKNOWN, "sigmoid")
     assert head.beneath in (None, "sigmoid")
     assert len(head.path) <= 101
@@ -137,21 +133,17 @@ def test_a_name_cannot_write_on_the_terminal(tmp_path: Path) -> None:
 
 def test_many_outputs_of_an_endless_graph_cost_no_more_than_one(tmp_path: Path) -> None:
     outputs = {f"y{i}": ("y", [None, 2]) for i in range(2000)}
-    started = time.process_time()
 
     heads = read(tmp_path, saved_model(outputs, node("y", "Identity", "y"))).detected["serving_default"]
 
-    assert time.process_time() - started < SECONDS
     assert {head.activation for head in heads.values()} == {UNKNOWN}
 
 
 def test_a_node_with_a_million_inputs_is_left(tmp_path: Path) -> None:
     wide = [node("y", "AddV2", *["a"] * 10**6), node("a", "AddV2", "y", "y"), node("b", "f", *["a"] * 10**6)]
-    started = time.process_time()
 
     head = detected(tmp_path, "y", [None, 2], *wide, function("f", ["x"] * 10**5, {"r": "x"}))
 
-    assert time.process_time() - started < 2 * SECONDS
     assert head.activation == UNKNOWN
 
 

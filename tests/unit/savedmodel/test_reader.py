@@ -96,13 +96,13 @@ def test_a_model_without_graph_for_serving_is_refused(tmp_path: Path) -> None:
 
 def test_the_graph_that_is_tagged_for_serving_is_the_one_read(tmp_path: Path) -> None:
     proto = saved_model_pb2.SavedModel()
-    for tag, signature in (("train", "fit"), ("serve", "answer")):
+    for *tags, signature in (("train", "fit"), ("serve", "tpu", "fast"), ("serve", "answer")):
         graph = proto.meta_graphs.add()
-        graph.meta_info_def.tags.append(tag)
-        graph.signature_def[signature].method_name = tag
+        graph.meta_info_def.tags.extend(tags)
+        graph.signature_def[signature].method_name = "m"
     (tmp_path / "saved_model.pb").write_bytes(proto.SerializeToString())
 
-    assert savedmodel.read(tmp_path).signatures == {"answer": Signature({}, {}, method_name="serve")}
+    assert savedmodel.read(tmp_path).signatures == {"answer": Signature({}, {}, method_name="m")}
 
 
 def test_reading_needs_no_tensorflow() -> None:

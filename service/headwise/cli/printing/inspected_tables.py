@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from headwise.cli import diagnostics
-from headwise.cli.inspected import Inspected
+from headwise.cli.printing import diagnostics
 from headwise.heads import Argmax, Head, HeadCard, PerLabel, Threshold
 from headwise.heads.calibrators import AnyCalibrator
 from headwise.heads.decisions import DEFAULTS, Rule
-from headwise.savedmodel import SavedModel, Signature
-from headwise.savedmodel.detected import DetectedHead
-from headwise.savedmodel.keras_model import KerasModel
+from headwise.repository.inspection import Inspected, Inspection
+from headwise.savedmodel import UNKNOWN, DetectedHead, SavedModel, Signature
+from headwise.savedmodel.keras import KerasModel
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 from headwise.savedmodel.training_config import TrainingConfig
 
 
-def show(inspected: Iterable[Inspected]) -> None:
+def show(inspection: Inspection) -> None:
     """A table of tensors with the heads that were detected, the card, and what is wrong."""
     console = Console(highlight=False)
-    for one in inspected:
+    for one in inspection.models:
         match one.model:
             case SavedModel():
                 console.print(_tensors(str(one.path), one.model))
@@ -70,11 +69,12 @@ def _sources(heads: Mapping[str, DetectedHead]) -> Mapping[str, tuple[str, tuple
 
 
 def _detected(model: SavedModel) -> Iterator[str]:
-    """Such as `output_0: sigmoid, 1 unit, read from the graph: Sigmoid dense/Sigmoid`."""
+    """Such as `output_0: sigmoid, 1 unit, as the graph shows: Sigmoid dense/Sigmoid`."""
     for _, _, heads in _distinct(model):
         for output, head in heads.items():
             units = "unknown units" if head.units is None else f"{head.units} unit{'s' if head.units != 1 else ''}"
-            source = f", as the graph shows: {head.path[-1]}" if head.path else ""
+            shown = "; the graph ends in" if head.activation == UNKNOWN else ", as the graph shows:"
+            source = f"{shown} {head.path[-1]}" if head.path else ""
             yield escape(f"{output}: {_activation(head)}, {units}{source}")
 
 

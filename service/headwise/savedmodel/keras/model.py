@@ -9,12 +9,12 @@ from typing import Any
 
 from headwise.errors import UnreadableModelError
 from headwise.savedmodel.detected import UNKNOWN, DetectedHead
-from headwise.savedmodel.graph import shortened
-from headwise.savedmodel.keras_archive import read_archive
-from headwise.savedmodel.keras_config import is_object, is_sequence, mapping, text
-from headwise.savedmodel.keras_detection import detect_output
-from headwise.savedmodel.keras_graph import Ref, Scope, is_model, layer_name
-from headwise.savedmodel.keras_training import count_outputs, read_training
+from headwise.savedmodel.keras.archive import read_archive
+from headwise.savedmodel.keras.detection import detect_output
+from headwise.savedmodel.keras.graph import Ref, Scope, is_model, layer_name
+from headwise.savedmodel.keras.serialised import is_object, is_sequence, mapping, text
+from headwise.savedmodel.keras.training import count_outputs, read_training
+from headwise.savedmodel.trail import shortened
 from headwise.savedmodel.training_config import TrainingConfig
 
 

@@ -6,26 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from headwise.savedmodel.detected import UNKNOWN, DetectedHead
-from headwise.savedmodel.graph import UntraceableError, shortened
-from headwise.savedmodel.keras_activations import (
+from headwise.savedmodel.detected import LINEAR, UNKNOWN, DetectedHead
+from headwise.savedmodel.keras.activations import (
     LAYERS,
-    LINEAR,
     OPS,
     ROW_WISE,
     activation_of,
     is_over_last_axis,
 )
-from headwise.savedmodel.keras_config import integer, is_keras, mapping, text
-from headwise.savedmodel.keras_graph import ENTRY, Place, Ref, Scope, is_model, layer_name
-from headwise.savedmodel.keras_layers import JOINS, MOVES, OP_MOVES, WEIGHTED_SUMS, Move, Rows, made
+from headwise.savedmodel.keras.graph import ENTRY, Place, Ref, Scope, is_model, layer_name
+from headwise.savedmodel.keras.layers import JOINS, MOVES, OP_MOVES, WEIGHTED_SUMS, Move, Rows, made
+from headwise.savedmodel.keras.serialised import integer, is_keras, mapping, text
 from headwise.savedmodel.signature import Shape
+from headwise.savedmodel.trail import MOST_NESTED_JOINS, UntraceableError, beneath, same, shortened, shown
 
 _STEPS = 10_000
 """Layers that are visited for one output. A network's head takes about 5; a configuration may lead in a circle."""
-_MOST_NESTED = 16
-_LONGEST_PATH = 100
-
 _OPS_MODULES = ("keras.src.ops.", "keras.ops")
 
 
@@ -52,25 +48,13 @@ class _Origin:
 def detect_output(scope: Scope, ref: Ref) -> DetectedHead:
     """The head of one output."""
     walk = _Walk(_Budget())
-    origin, beneath = _Origin(UNKNOWN, Rows(None, None)), None
+    origin = _Origin(UNKNOWN, Rows(None, None))
     try:
         origin = walk.back(Place(scope, ref))
-        beneath = _beneath(origin, walk.budget)
     except UntraceableError as error:
         walk.path.append(str(error))
-    return DetectedHead(origin.activation, origin.rows.last, walk.shown_path(), beneath)
-
-
-def _beneath(origin: _Origin, budget: _Budget) -> str | None:
-    """The activation that the origin was applied to."""
-    if origin.activation in (UNKNOWN, LINEAR) or not origin.applied_to:
-        return None
-    try:
-        under = {_Walk(budget).back(place).activation for place in origin.applied_to}
-    except UntraceableError:
-        return None
-    (first, *others) = under
-    return None if others or first in (UNKNOWN, LINEAR) else first
+    below = (_Walk(walk.budget).back(place).activation for place in origin.applied_to)
+    return DetectedHead(origin.activation, origin.rows.last, shown(walk.path), beneath(origin.activation, below))
 
 
 class _Budget:
@@ -112,12 +96,6 @@ class _Walk:
                 return _arrived(self._made(place, layer), moves, layer.times)
             moves.append((move, layer))
             place = _only_input(place)
-
-    def shown_path(self) -> tuple[str, ...]:
-        """The path, its middle left out where nobody would read it."""
-        if len(self.path) <= _LONGEST_PATH:
-            return tuple(self.path)
-        return (*self.path[: _LONGEST_PATH - 2], "…", self.path[-1])
 
     def _inner(self, place: Place) -> tuple[Place, _Layer]:
         """Go through inputs and into models, up to a layer that does something itself."""
@@ -171,21 +149,16 @@ class _Walk:
 
     def _joined(self, place: Place, layer: _Layer) -> _Origin:
         """What all parts of a concatenation are."""
-        if self.nested == _MOST_NESTED:
-            raise UntraceableError(f"more than {_MOST_NESTED} joins within each other")
+        if self.nested == MOST_NESTED_JOINS:
+            raise UntraceableError(f"more than {MOST_NESTED_JOINS} joins within each other")
         inputs = place.scope.inputs(place.ref)
         origins: list[_Origin] = []
         for ref in inputs.refs:
             walk = _Walk(self.budget, self.nested + 1)
-            origin = walk.back(Place(place.scope, ref))
-            if not origins:
+            origins.append(walk.back(Place(place.scope, ref)))
+            if len(origins) == 1:
                 self.path.extend(walk.path)
-            elif origin.activation != origins[0].activation:
-                raise UntraceableError(f"it joins {origins[0].activation} and {origin.activation}")
-            origins.append(origin)
-        if not origins:
-            raise UntraceableError("it joins nothing")
-        activation = origins[0].activation
+        activation = same([origin.activation for origin in origins])
         along = _is_last(integer(layer.config.get("axis")), layer.before)
         if activation in ROW_WISE and along is not False:
             raise UntraceableError(f"the rows of the {activation} are joined along their own axis")

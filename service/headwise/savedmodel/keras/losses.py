@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from headwise.savedmodel.keras_config import is_keras, is_sequence, items, mapping, text
+from headwise.savedmodel.keras.serialised import is_keras, is_sequence, items, mapping, text
 from headwise.savedmodel.training_config import Loss, Metric
 
 CUSTOM = "custom"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from headwise.savedmodel.keras_config import flat, integer, is_keras, is_sequence, items, mapping, text
+from headwise.savedmodel.keras.serialised import flat, integer, is_keras, is_sequence, items, mapping, text
 from headwise.savedmodel.signature import Shape
 
 Ref = tuple[str, int, int]

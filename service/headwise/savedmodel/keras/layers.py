@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from headwise.savedmodel.keras_config import integer, items, text
+from headwise.savedmodel.keras.serialised import integer, items, text
 from headwise.savedmodel.signature import Shape
 
 Config = Mapping[str, Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headwise.savedmodel.keras_config import flat, is_object, is_sequence, items
-from headwise.savedmodel.keras_losses import CUSTOM, read_loss, read_metric
+from headwise.savedmodel.keras.losses import CUSTOM, read_loss, read_metric
+from headwise.savedmodel.keras.serialised import flat, is_object, is_sequence, items
 from headwise.savedmodel.training_config import UNTRAINED, Loss, TrainingConfig
 
 Names = tuple[str, ...]

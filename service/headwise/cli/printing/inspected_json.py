@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from headwise.cli import diagnostics
-from headwise.cli.inspected import Inspected
+from headwise.cli.printing import diagnostics, document
+from headwise.repository.inspection import Inspected, Inspection
 from headwise.savedmodel import SavedModel, TensorSpec
 from headwise.savedmodel.detected import DetectedHead
-from headwise.savedmodel.keras_model import KerasModel, KerasOutput
+from headwise.savedmodel.keras import KerasModel, KerasOutput
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
 
-def text(inspected: Sequence[Inspected], *, by_path: bool) -> str:
+def show(inspection: Inspection) -> None:
     """One document, or the documents of a repository by their paths."""
-    documents = {str(one.path): _document(one) for one in inspected}
-    shown = documents if by_path else next(iter(documents.values()))
-    return orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode()
+    documents = {str(one.path): _document(one) for one in inspection.models}
+    document.show(documents if inspection.is_repository else next(iter(documents.values())))
 
 
 def _document(one: Inspected) -> dict[str, Any]:

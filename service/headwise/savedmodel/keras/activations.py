@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from headwise.savedmodel.detected import UNKNOWN
-from headwise.savedmodel.keras_config import is_keras, items, mapping, text
-
-LINEAR = "linear"
+from headwise.savedmodel.detected import LINEAR, UNKNOWN
+from headwise.savedmodel.keras.serialised import is_keras, items, mapping, text
 
 FUNCTIONS: Mapping[str, str] = {
     **{

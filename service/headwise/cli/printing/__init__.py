@@ -1,0 +1,1 @@
+"""What verbs print: JSON documents, tables, diagnostics."""
