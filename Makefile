@@ -5,7 +5,7 @@ ENVIRONMENT := .venv/.complete
 PROTOS := $(wildcard proto/headwise/*/*.proto)
 EXAMPLES := tumor wine digits parity parity_logit parity_two digit_traits severity diabetes
 
-.PHONY: help serve models test test-quick coverage test-system bench-tripwires check lint format types imports proto proto-check lock clean
+.PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect check lint format types imports proto proto-check lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ coverage: $(ENVIRONMENT) ## branch coverage of what runs inside the tests' own p
 
 bench-tripwires: $(ENVIRONMENT) ## what checking the numbers against the card costs
 	@$(BIN)/python bench/tripwires.py
+
+bench-inspect: models ## how long `headwise inspect` takes
+	@$(BIN)/python bench/inspect_command.py
 
 check: lint types imports proto-check coverage test ## what CI runs, but for test-system
 

@@ -1,8 +1,10 @@
 """What the tripwires cost: a head's answer with all of its checks, and with the checks taken out.
 
-Both run in turn in one process, round by round; the table has medians over the rounds. `answer` is Head.answer, which
-for probabilities without calibration is little more than a copy and an argmax; `body` is all that headwise does with
-a model's numbers, from the array to the JSON with all probabilities.
+Both run in turn in one process, round by round; the table has medians over the rounds. `answer` is Head.answer without
+checks; `body` is all that headwise does with a model's numbers, from the array to the JSON with all probabilities.
+
+The checks pass over the numbers twice, once for their range and once for the sums of their rows. A softmax without
+calibration passes over them twice as well, to copy them and for the argmax: of that little they are about a third.
 
     make bench-tripwires
 """

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
 from headwise.errors import InvalidRequestError
 from headwise.gateway import RequestOptions
@@ -132,16 +131,6 @@ async def test_a_rows_answer_does_not_depend_on_its_batch(
             assert (one is None) == (all_ is None)
             if one is not None:
                 np.testing.assert_array_equal(one[0], all_[number], strict=True)
-
-
-async def test_rows_of_probabilities_that_miss_one_are_warned_about_once(models: Models) -> None:
-    models.add("m", {"output_0": {"task": "multiclass", "activation": "softmax", "labels": ["a", "b"]}}, units=2)
-    gateway = await models.gateway()
-    with capture_logs() as log:
-        for _ in range(3):
-            await classify(gateway, "m", [0.5, 0.5005])
-    (entry,) = log
-    assert (entry["event"], entry["log_level"], entry["model"]) == ("rows of probabilities miss 1", "warning", "m")
 
 
 def test_options_by_head_keep_none_for_heads_without_a_cut() -> None:

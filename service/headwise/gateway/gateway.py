@@ -1,0 +1,225 @@
+"""The way of a request: resolve -> pre-flight -> backend -> heads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from headwise.backends.base import Arrays, Backend, RawPrediction, signature_map
+from headwise.errors import (
+    BackendProtocolError,
+    BackendRejectedError,
+    BackendUnavailableError,
+    HeadMismatchError,
+    OutputMissingError,
+    OutputShapeError,
+    VersionNotFoundError,
+)
+from headwise.gateway.classification import Classification, HeadAnswer, RequestOptions
+from headwise.heads import Head, Options
+from headwise.preflight import check_inputs
+from headwise.repository.model_repository import ModelRepository
+from headwise.repository.model_spec import ModelSpec
+from headwise.repository.served_model import ServedModel
+from headwise.savedmodel import Signature
+from headwise.telemetry.metrics import Metrics
+from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
+from headwise.tripwires import HeadWarning, Place, Tripwires
+
+ReadInputs = Callable[[Signature], Arrays]
+"""Turns a request's body into arrays (batch, ...) by the signature of the version that will be asked."""
+
+
+class Gateway:
+    """Answers for models of the repository through the backend."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        repository: ModelRepository,
+        *,
+        raw_when_refused: bool = False,
+        tripwires: Tripwires | None = None,
+    ) -> None:
+        self._backend = backend
+        self._raw_when_refused = raw_when_refused
+        self._tripwires = tripwires or Tripwires(Metrics())
+        self.repository = repository
+
+    async def classify(
+        self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, *, timeout: float
+    ) -> Classification:
+        """Calibrated probabilities and labels, by the card of the version that answered; timeout in seconds.
+
+        Raises: every HeadwiseError that a request can meet.
+        """
+        deadline = time.monotonic() + timeout
+        try:
+            return await self._classify(spec, read, options, deadline)
+        except BackendRejectedError as error:
+            if error.status != "NOT_FOUND":
+                raise
+        # The version was unloaded between the look and the call: look again, and try once more.
+        await self.repository.refresh()
+        try:
+            return await self._classify(spec, read, options, deadline)
+        except BackendRejectedError as error:
+            if error.status != "NOT_FOUND":
+                raise
+            raise VersionNotFoundError(f"the model server has not loaded {spec}: {error.detail}") from error
+
+    async def predict(self, spec: ModelSpec, inputs: Arrays, *, timeout: float) -> RawPrediction:
+        """The model's own numbers, from whichever version the model server chooses.
+
+        Raises: HeadConfigError if that version's card is refused, unless the gateway was told to answer.
+        """
+        raw = await self._backend.predict(spec, inputs, timeout=timeout)
+        self._check_may_answer_raw(spec.name, raw.version)
+        return raw
+
+    async def native_classify(
+        self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
+    ) -> inference_pb2.ClassificationResponse:
+        """The model's own Classify, from whichever version the model server chooses; raises as `predict` does."""
+        answer = await self._backend.classify(spec, examples, timeout=timeout)
+        self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
+        return answer
+
+    async def native_regress(
+        self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
+    ) -> inference_pb2.RegressionResponse:
+        """The model's own Regress, from whichever version the model server chooses; raises as `predict` does."""
+        answer = await self._backend.regress(spec, examples, timeout=timeout)
+        self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
+        return answer
+
+    async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
+        """What the model server says of a version's signatures."""
+        return await self._backend.metadata(spec, timeout=timeout)
+
+    async def status(self, spec: ModelSpec, *, timeout: float) -> model_service_pb2.GetModelStatusResponse:
+        """What the model server says of a model's versions."""
+        return await self._backend.status(spec, timeout=timeout)
+
+    async def signatures(self, spec: ModelSpec, *, timeout: float) -> Mapping[str, Signature]:
+        """The signatures of the version that `predict` reaches; asked of the model server where not known."""
+        known = self._reached(spec)
+        if known is not None and known.signatures:
+            return known.signatures
+        answer = await self._backend.metadata(spec, timeout=timeout)
+        return {name: Signature.from_proto(proto) for name, proto in signature_map(answer).signature_def.items()}
+
+    def _reached(self, spec: ModelSpec) -> ServedModel | None:
+        """The version that the model server will choose, as far as the repository knows: the largest loaded one."""
+        model = self.repository.snapshot.models.get(spec.name)
+        if model is None or spec.label is not None:
+            return None
+        loaded = (version for version in model.versions if version.available)
+        found = (v.model for v in loaded if spec.version in (None, v.status.version))
+        return next(found, None)
+
+    def _check_may_answer_raw(self, name: str, version: int) -> None:
+        answered = self.repository.served(name, version)
+        if answered is not None and not self._raw_when_refused:
+            answered.check_not_refused()
+
+    async def _classify(
+        self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, deadline: float
+    ) -> Classification:
+        asked = await self.resolve(spec, timeout=_left(deadline))
+        signature, heads = asked.signature(spec.signature_name), asked.heads(spec.signature_name)
+        by_head = options.by_head(heads)
+        inputs = read(signature)
+        batch = check_inputs(inputs, signature)
+        target = ModelSpec(spec.name, asked.version, signature_name=spec.signature_name)
+        try:
+            raw = await self._backend.predict(target, inputs, timeout=_left(deadline), outputs=tuple(heads))
+        except BackendRejectedError as error:
+            if error.status == "RESOURCE_EXHAUSTED":
+                raise BackendUnavailableError(f"the model server is busy: {error.detail}") from error
+            raise
+        if raw.version != asked.version:
+            raise BackendProtocolError(f"version {asked.version} was asked, version {raw.version} answered")
+        card_digest = asked.valid_card().digest
+        judged = {
+            name: self._judged(
+                Place(asked.name, asked.version, card_digest, spec.signature_name, name),
+                head,
+                raw,
+                batch,
+                by_head[name],
+            )
+            for name, head in heads.items()
+        }
+        return Classification(
+            asked,
+            {name: answer for name, (answer, _) in judged.items()},
+            tuple(warning for _, warnings in judged.values() for warning in warnings),
+        )
+
+    async def resolve(self, spec: ModelSpec, *, timeout: float) -> ServedModel:
+        """The version that a head-aware call asks: the named one, or the newest admitted one.
+
+        Raises: NotFoundError and ModelNotReadyError, and their subclasses.
+        """
+        model = self.repository.find(spec.name)
+        if spec.label is not None:
+            number = await self._labelled(spec, timeout)
+        elif spec.version is not None:
+            number = spec.version
+        elif (admitted := model.newest_admitted) is not None:
+            number = admitted.status.version
+        else:
+            raise model.nothing_admitted(spec.signature_name)
+        version = model.version(number)
+        if version is None:
+            known = ", ".join(str(other.status.version) for other in model.versions) or "none"
+            raise VersionNotFoundError(f"model {spec.name} has no version {number}; its versions are {known}")
+        if version.call_error is not None:
+            raise version.call_error
+        return version.model
+
+    async def _labelled(self, spec: ModelSpec, timeout: float) -> int:
+        """Labels live in the model server's configuration, so it is asked."""
+        try:
+            answer = await self._backend.metadata(spec, timeout=timeout)
+        except BackendRejectedError as error:
+            if error.status in ("INVALID_ARGUMENT", "NOT_FOUND"):
+                raise VersionNotFoundError(f"model {spec.name} has no label {spec.label!r}: {error.detail}") from error
+            raise
+        version: int = answer.model_spec.version.value
+        return version
+
+    def _judged(
+        self, place: Place, head: Head, raw: RawPrediction, batch: int, options: Options
+    ) -> tuple[HeadAnswer, tuple[HeadWarning, ...]]:
+        """A head's answer, and what speaks against it.
+
+        Raises: HeadMismatchError naming the output, the version and, where the catalogue has one, the code.
+        """
+        try:
+            output = _rows(raw, place.head, batch)
+            prediction = head.answer(output, options, strict=self._tripwires.strict)
+            warnings = self._tripwires.judge(place, head, prediction)
+        except HeadMismatchError as error:
+            code = self._tripwires.refused(place, error)
+            raise type(error)(f"{place}: {error}{f' ({code})' if code else ''}") from error
+        return HeadAnswer(head, prediction, output), warnings
+
+
+def _rows(raw: RawPrediction, name: str, batch: int) -> NDArray[Any]:
+    """One of the outputs, (batch, ...)."""
+    if name not in raw.outputs:
+        raise OutputMissingError(f"it did not come; these came: {', '.join(raw.outputs) or 'none'}")
+    output = raw.outputs[name]
+    if output.ndim == 0 or output.shape[0] != batch:
+        raise OutputShapeError(f"it has the shape {output.shape} for {batch} rows")
+    return output
+
+
+def _left(deadline: float) -> float:
+    """Seconds until a deadline of the monotonic clock; a call that is late still needs a positive one to fail."""
+    return max(deadline - time.monotonic(), 0.001)
