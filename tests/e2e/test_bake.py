@@ -18,13 +18,19 @@ import tensorflow as tf
 from tensorflow_serving.apis import classification_pb2, input_pb2, predict_pb2, regression_pb2
 
 from headwise.diagnostics.golden import choose, difference
-from headwise.errors import HeadConfigError, HeadMismatchError, HeadNotFoundError, InvalidRequestError, UnsupportedError
+from headwise.errors import (
+    HeadMismatchError,
+    HeadNotFoundError,
+    InvalidCardError,
+    InvalidRequestError,
+    UnsupportedError,
+)
 from headwise.heads import Head, HeadCard, ModelRecord, PerLabel, Platt, SignatureHeads, Temperature, Threshold
 from headwise.repository.card_writer import write_card
 from headwise.repository.cards import read_card
 from headwise.repository.golden_file import read_golden, write_golden
 from headwise.savedmodel import read
-from headwise.training.bake import BakedModel, bake
+from headwise.training.baking.bake import BakedModel, bake
 from headwise.training.holdout import read_holdout
 from headwise.training.run import raw_outputs
 from support.command_line import headwise
@@ -336,8 +342,9 @@ def test_all_that_the_model_had_stays(baked: dict[str, BakedModel]) -> None:
 
 def test_golden_records_go_along_and_hold(tmp_path: Path) -> None:
     version = exported(tmp_path / "m", dense(1), {"output_0": BINARY})
-    inputs = rows_for(version)
-    write_golden(version, choose("serving_default", inputs, raw_outputs(version, inputs), {"output_0": BINARY}), "m")
+    inputs, signature = rows_for(version), read(version).signatures["serving_default"]
+    records = choose("serving_default", signature, inputs, raw_outputs(version, inputs), {"output_0": BINARY})
+    write_golden(version, records, "m")
     (version / "assets.extra" / "notes.txt").write_text("kept")
     done = bake(version)
 
@@ -389,7 +396,7 @@ def test_a_baked_version_is_not_baked_again(tmp_path: Path) -> None:
 
 def test_a_model_without_a_card_or_with_a_wrong_one_is_refused(tmp_path: Path) -> None:
     version = exported(tmp_path / "m", dense(1, "sigmoid"), {"output_0": BINARY})
-    with pytest.raises(HeadConfigError, match="sigmoid"):
+    with pytest.raises(InvalidCardError, match="sigmoid"):
         bake(version)
     (version / "assets.extra" / "head.json").unlink()
     with pytest.raises(HeadNotFoundError):
@@ -408,9 +415,9 @@ def test_a_model_that_contradicts_its_card_is_refused_and_leaves_nothing(tmp_pat
 
 def test_a_golden_record_that_does_not_hold_stops_it(tmp_path: Path) -> None:
     version = exported(tmp_path / "m", dense(1), {"output_0": BINARY})
-    inputs = rows_for(version)
+    inputs, signature = rows_for(version), read(version).signatures["serving_default"]
     wrong = {"output_0": raw_outputs(version, inputs)["output_0"] + 1}
-    write_golden(version, choose("serving_default", inputs, wrong, {"output_0": BINARY}), "m")
+    write_golden(version, choose("serving_default", signature, inputs, wrong, {"output_0": BINARY}), "m")
 
     with pytest.raises(UnsupportedError, match="does not answer a golden record"):
         bake(version)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from headwise.errors import HeadMismatchError, UnsupportedError
 from headwise.heads import CALIBRATORS, HEAD_TABLE, Head, Legal, PerLabel, Platt, Temperature, Threshold
 from headwise.heads.decisions import RULES
-from headwise.training.bake_formulas import BAKED_CALIBRATORS, BAKED_TABLE
-from headwise.training.bake_head import BAKED_RULES, answer
+from headwise.training.baking.formulas import BAKED_CALIBRATORS, BAKED_TABLE
+from headwise.training.baking.head import BAKED_RULES, answer
 from strategies.heads import LEGAL, Case, build, cases
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorflow")

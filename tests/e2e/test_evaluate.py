@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from headwise.heads import Head, HeadCard, Platt, SignatureHeads, Threshold
 from headwise.repository.card_writer import write_card
-from headwise.training.keras_accuracy import keras_accuracy
+from headwise.training.evaluating.keras_accuracy import keras_accuracy
 from support.command_line import headwise
 from support.example_models import Examples
 

@@ -13,14 +13,15 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from headwise.diagnostics.golden import difference
+from headwise.diagnostics.golden import choose, difference
 from headwise.errors import HeadwiseError, InvalidRequestError, UnsupportedError
 from headwise.heads import Head, HeadCard, ModelRecord, Platt, SignatureHeads, Threshold
 from headwise.repository.card_writer import write_card
 from headwise.repository.cards import read_card
-from headwise.repository.golden_file import read_golden
+from headwise.repository.golden_file import read_golden, write_golden
 from headwise.savedmodel import read
-from headwise.training.rewrite import rewrite
+from headwise.training.baking.bake import bake
+from headwise.training.rewriting.rewrite import rewrite
 from headwise.training.run import raw_outputs
 from support.command_line import headwise
 from support.example_models import Examples
@@ -121,6 +122,16 @@ def test_one_unit_becomes_two(tmp_path: Path, activation: Any) -> None:
     np.testing.assert_allclose(probabilities(done.version), probabilities(version), atol=1e-6)
 
 
+def test_a_row_at_the_cut_may_be_decided_differently_which_is_counted(tmp_path: Path) -> None:
+    version = exported(
+        tmp_path, dense(keras.layers.Dense(2, "log_softmax")), head=Head("binary", "log_softmax", LABELS)
+    )
+    done = rewrite(version, "one-unit", rows={"features": np.zeros((3, 5), np.float32)})
+
+    assert (done.rows, done.flipped) == (3, 3)  # both logits are 0: exp of a rounded log(1/2) lies below 1/2
+    assert done.apart < 1e-7
+
+
 def test_calibration_decision_and_evidence_stay_and_the_card_names_the_new_model(tmp_path: Path) -> None:
     head = Head("binary", "softmax", LABELS, calibration=Platt(1.5, -0.3), decision=Threshold(0.3, {"screening": 0.1}))
     version = exported(tmp_path, dense(keras.layers.Dense(2, activation="softmax")), head=head)
@@ -152,20 +163,31 @@ def test_variables_stay_variables_and_the_old_head_is_gone(tmp_path: Path) -> No
         assert read(done.version).detected[signature]["output_0"].activation == "linear"
 
 
-def test_golden_records_are_what_the_new_version_answers(tmp_path: Path) -> None:
+def test_golden_records_are_the_old_inputs_and_what_the_new_version_answers(tmp_path: Path) -> None:
     version = exported(tmp_path, dense(keras.layers.Dense(2, activation="softmax")))
-    assert read_golden(version) == ()
-    first = rewrite(version, "one-unit", rows={"features": FEATURES})
-    again = rewrite(first.version, "two-unit", rows={"features": FEATURES})
-    for done in (first, again):
-        records = read_golden(done.version)
-        assert len(records) == done.golden_records > 0
-        heads = {"output_0": head_of(done.version)}
-        for record in records:
-            outputs = raw_outputs(done.version, record.inputs)
-            assert difference(record, outputs, heads) is None
-    same = zip(read_golden(first.version), read_golden(again.version), strict=True)
-    assert all(np.array_equal(one.inputs["features"], two.inputs["features"]) for one, two in same)
+    inputs, signature = {"features": FEATURES}, read(version).signatures["serving_default"]
+    written = choose("serving_default", signature, inputs, raw_outputs(version, inputs), {"output_0": SOFTMAX})
+    write_golden(version, written, "m")
+    done = rewrite(version, "one-unit")
+
+    records = read_golden(done.version)
+    assert len(records) == done.golden_records == len(written) == 8
+    for record, before in zip(records, written, strict=True):
+        np.testing.assert_array_equal(record.inputs["features"], before.inputs["features"])
+        outputs = raw_outputs(done.version, record.inputs)
+        assert outputs["output_0"].shape == (1, 1)
+        assert difference(record, outputs, {"output_0": head_of(done.version)}) is None
+
+
+def test_signatures_of_a_baked_version_stay_with_their_methods(tmp_path: Path) -> None:
+    version = bake(exported(tmp_path, dense(keras.layers.Dense(2, activation="softmax")))).version
+    done = rewrite(version, "one-unit")
+    before, after = read(version).signatures, read(done.version).signatures
+
+    assert after["classify"] == before["classify"]
+    assert after["classify"].method_name == "tensorflow/serving/classify"
+    baked, raw = (raw_outputs(done.version, {"features": FEATURES}, name) for name in ("headwise", "serving_default"))
+    np.testing.assert_allclose(baked["probabilities"][:, 1], 1 / (1 + np.exp(-raw["output_0"][:, 0])), atol=1e-6)
 
 
 def test_other_outputs_other_signatures_and_tables_stay(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-from headwise.errors import ConfigurationError
+from headwise.errors import ConfigurationError, InvalidRequestError
 
 _DRAFTS = ".export-"
 
@@ -61,6 +61,19 @@ def drafting(model_folder: Path, number: int | None = None) -> Iterator[Draft]:
         with _said_plainly(model_folder), _locked(model_folder):
             _check_free(model_folder, number)
             draft.publish(model_folder / str(next_version(model_folder) if number is None else number))
+
+
+def drafting_after(version: Path) -> contextlib.AbstractContextManager[Draft]:
+    """`drafting` for the next version of the model that this is a version of.
+
+    Raises: InvalidRequestError if it is no models/NAME/VERSION; and what `drafting` raises.
+    """
+    folder = version if version.name else version.absolute()
+    if not folder.name.isdecimal():
+        raise InvalidRequestError(
+            f"{folder}: is no models/NAME/VERSION, beside which the next version could be written"
+        )
+    return drafting(folder.parent)
 
 
 def next_version(model_folder: Path) -> int:

@@ -84,6 +84,19 @@ def made_up(signature: Signature) -> Rows:
     return Rows({name: _made_up(name, spec, random) for name, spec in signature.inputs.items()})
 
 
+def rows_to_try(signature: Signature, golden: Sequence[Mapping[str, Array]]) -> list[Mapping[str, Array]]:
+    """Batches of inputs to hold a new version against an old one: golden records' and made-up ones.
+
+    Raises: CannotMakeUpError where there are no golden ones either.
+    """
+    try:
+        return [*golden, made_up(signature).inputs]
+    except CannotMakeUpError:
+        if not golden:
+            raise
+        return list(golden)
+
+
 def _made_up(name: str, spec: TensorSpec, random: np.random.Generator) -> Array:
     dtype = NUMPY_DTYPES.get(spec.dtype)
     if dtype is None or dtype.kind not in "fiub":

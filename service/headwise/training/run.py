@@ -66,18 +66,6 @@ def raw_outputs(
         return model.raw_outputs(inputs, signature_name, outputs=outputs, batch=batch, progress=progress)
 
 
-def signature_of(version: Path, signature_name: str) -> Signature:
-    """A signature of a version folder.
-
-    Raises: UnreadableModelError, naming the signatures that there are.
-    """
-    signatures = read(version).signatures
-    if signature_name not in signatures:
-        listed = ", ".join(map(repr, signatures)) or "none"
-        raise UnreadableModelError(f"{version}: no signature {signature_name!r}; the model's signatures are {listed}")
-    return signatures[signature_name]
-
-
 def checked_inputs(inputs: Mapping[str, Array], signature: Signature) -> tuple[dict[str, Array], int]:
     """The inputs in the signature's dtypes, held against it, and the number of rows.
 
@@ -143,7 +131,7 @@ def _widened(answer: Array) -> Array:
 class RunnableModel:
     """A version in a session of its own, closed at the end of a `with` block: for several runs of one version.
 
-    Raises: ConfigurationError without TensorFlow; UnreadableModelError for a model that cannot be loaded.
+    Raises: ConfigurationError without TensorFlow; UnreadableModelError for a model that cannot be read or loaded.
     """
 
     def __init__(self, version: Path) -> None:
@@ -152,6 +140,7 @@ class RunnableModel:
         from headwise.modelserver.status import StatusError  # noqa: PLC0415
 
         self._version = version
+        self._signatures = read(version).signatures
         self._refused = StatusError
         try:
             self._servable: Servable = servable.load(version.parent.name, 0, version)
@@ -174,7 +163,7 @@ class RunnableModel:
         progress: Progress | None = None,
     ) -> dict[str, Array]:
         """As the function `raw_outputs`."""
-        signature = signature_of(self._version, signature_name)
+        signature = self._signature(signature_name)
         arrays, rows = checked_inputs(inputs, signature)
         wanted = tuple(signature.outputs if outputs is None else outputs)
         fixed = _fixed_batch(signature)
@@ -192,6 +181,12 @@ class RunnableModel:
             if progress is not None:
                 progress(start + asked, rows)
         return {name: np.concatenate(answers) for name, answers in parts.items()}
+
+    def _signature(self, name: str) -> Signature:
+        if name not in self._signatures:
+            listed = ", ".join(map(repr, self._signatures)) or "none"
+            raise UnreadableModelError(f"{self._version}: no signature {name!r}; the model's signatures are {listed}")
+        return self._signatures[name]
 
     def _run(
         self, signature_name: str, arrays: Mapping[str, Array], outputs: Sequence[str]

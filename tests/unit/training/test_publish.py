@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from headwise.errors import ConfigurationError
-from headwise.training.publish import drafting, next_version
+from headwise.errors import ConfigurationError, InvalidRequestError
+from headwise.training.publish import drafting, drafting_after, next_version
 
 
 def names(folder: Path) -> set[str]:
@@ -82,6 +82,15 @@ def test_a_version_that_came_meanwhile_moves_the_next_number(tmp_path: Path) -> 
     with drafting(tmp_path) as draft:
         assert publish(tmp_path).name == "1"
     assert draft.version.name == "2"
+
+
+def test_the_version_after_one_comes_into_the_same_folder(tmp_path: Path) -> None:
+    version = publish(tmp_path / "tumor")
+    with drafting_after(version) as draft:
+        pass
+    assert draft.version == tmp_path / "tumor" / "2"
+    with pytest.raises(InvalidRequestError, match="saved: is no models/NAME/VERSION"):
+        drafting_after(tmp_path / "saved")
 
 
 def test_a_negative_version_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from headwise.errors import InvalidRequestError
 from headwise.savedmodel.signature import Signature, TensorSpec
-from headwise.training.rows import MOST_ROWS, CannotMakeUpError, Names, given, made_up
+from headwise.training.rows import MOST_ROWS, CannotMakeUpError, Names, given, made_up, rows_to_try
 
 ONE = Signature({"features": TensorSpec("float32", (None, 2))}, {"output_0": TensorSpec("float32", (None, 1))})
 TWO = Signature(
@@ -128,3 +128,13 @@ def test_made_up_rows_fit_the_signature_and_are_the_same_every_time() -> None:
 def test_rows_that_cannot_be_made_up_are_not_guessed(spec: TensorSpec, reason: str) -> None:
     with pytest.raises(CannotMakeUpError, match=f"input 'x' .*{reason}"):
         made_up(Signature({"x": spec}, {}))
+
+
+def test_a_new_version_is_tried_on_golden_rows_and_on_made_up_ones_where_there_can_be_any() -> None:
+    text = Signature({"text": TensorSpec("string", (None,))}, {})
+    golden = {"text": np.array(["good"], object)}
+
+    assert [len(batch["features"]) for batch in rows_to_try(ONE, [{"features": X}])] == [3, 64]
+    assert rows_to_try(text, [golden]) == [golden]
+    with pytest.raises(CannotMakeUpError, match="input 'text' is string"):
+        rows_to_try(text, [])

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from headwise.errors import InvalidCardError, UnsupportedHeadError
 from headwise.heads import Head, HeadCard
 from headwise.savedmodel import read
-from headwise.training.export import export
+from headwise.training.exporting.export import export
 
 BINARY = Head(task="binary", activation="linear", labels=("benign", "malignant"))
 THREE = Head(task="multiclass", activation="softmax", labels=("a", "b", "c"))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from headwise.diagnostics.catalogue import diagnose, errors_first
 from headwise.diagnostics.data import observe
 from headwise.diagnostics.diagnostic import Diagnostic
+from headwise.diagnostics.refusal import refuse_errors
 from headwise.diagnostics.survey import facts_of_keras
-from headwise.errors import InvalidCardError
-from headwise.training.in_memory import described, names_of
+from headwise.training.checking.in_memory import described, names_of
 from headwise.training.rows import by_output
 
 if TYPE_CHECKING:
@@ -67,12 +67,6 @@ def warn(found: Iterable[Diagnostic], *, stacklevel: int = 3) -> None:
     for diagnostic in found:
         if diagnostic.severity != "info":
             warnings.warn(told(diagnostic), HeadwiseWarning, stacklevel=stacklevel)
-
-
-def refuse_errors(found: Iterable[Diagnostic]) -> None:
-    """Raises: InvalidCardError, one line an error, if there are any."""
-    if errors := [diagnostic for diagnostic in found if diagnostic.severity == "error"]:
-        raise InvalidCardError("\n".join(map(told, errors)))
 
 
 def told(diagnostic: Diagnostic) -> str:

@@ -36,25 +36,6 @@ class BakedCell:
     canonical: Callable[[Tensor, FloatDtype], Tensor] | None = None
 
 
-def _sigmoid(z: Tensor) -> Tensor:
-    tail = tf.exp(-tf.abs(z))
-    return tf.where(z >= 0, tf.ones_like(z), tail) / (1.0 + tail)
-
-
-def _shifted(z: Tensor) -> Tensor:
-    return z - tf.reduce_max(z, axis=-1, keepdims=True)
-
-
-def _softmax(z: Tensor) -> Tensor:
-    weights = tf.exp(_shifted(z))
-    return weights / tf.reduce_sum(weights, axis=-1, keepdims=True)
-
-
-def _log_softmax(z: Tensor) -> Tensor:
-    shifted = _shifted(z)
-    return shifted - tf.math.log(tf.reduce_sum(tf.exp(shifted), axis=-1, keepdims=True))
-
-
 def _floored_log(p: Tensor) -> Tensor:
     return tf.math.log(tf.maximum(p, np.exp(links.LOG_FLOOR)))
 
@@ -87,23 +68,23 @@ def _class_steps(exceed: Tensor) -> Tensor:
 
 
 def _binary_from_logits(z: Tensor) -> GraphScores:
-    return GraphScores(z, Space.LOGIT, tf.concat([_sigmoid(-z), _sigmoid(z)], axis=1))
+    return GraphScores(z, Space.LOGIT, tf.concat([tf.sigmoid(-z), tf.sigmoid(z)], axis=1))
 
 
 def _multiclass_from_logits(z: Tensor) -> GraphScores:
-    return GraphScores(z, Space.LOGIT, _softmax(z))
+    return GraphScores(z, Space.LOGIT, tf.nn.softmax(z))
 
 
 def _multilabel_from_logits(z: Tensor) -> GraphScores:
-    return GraphScores(z, Space.LOGIT, _sigmoid(z))
+    return GraphScores(z, Space.LOGIT, tf.sigmoid(z))
 
 
 def _cumulative_from_logits(z: Tensor) -> GraphScores:
-    return GraphScores(_running_minimum(z), Space.LOGIT, _class_steps(_running_minimum(_sigmoid(z))))
+    return GraphScores(_running_minimum(z), Space.LOGIT, _class_steps(_running_minimum(tf.sigmoid(z))))
 
 
 def _conditional_from_logits(z: Tensor) -> GraphScores:
-    return _conditional_from_probabilities(_sigmoid(z))
+    return _conditional_from_probabilities(tf.sigmoid(z))
 
 
 def _binary_from_probabilities(p: Tensor) -> GraphScores:
@@ -151,7 +132,7 @@ def _difference(pair: Tensor) -> Tensor:
 def _logits(form: Form, prepare: Callable[[Tensor], Tensor] = _as_it_is) -> BakedCell:
     def canonical(raw: Tensor, _: FloatDtype) -> Tensor:
         z = prepare(raw)
-        return _floor(_log_softmax(z)) if form is Form.MULTICLASS else z
+        return _floor(tf.nn.log_softmax(z)) if form is Form.MULTICLASS else z
 
     return BakedCell(lambda raw: _FROM_LOGITS[form](prepare(raw)), canonical)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,20 @@ from numpy.typing import NDArray
 
 from headwise.diagnostics.golden import GoldenRecord, difference
 from headwise.diagnostics.rounding import standing
-from headwise.errors import InvalidRequestError, UnsupportedError
-from headwise.heads import Head, HeadCard, ModelRecord, Prediction
-from headwise.repository.card_writer import write_card
-from headwise.repository.cards import check_card
+from headwise.errors import UnsupportedError
+from headwise.heads import Head, Prediction
 from headwise.repository.golden_file import read_golden
-from headwise.savedmodel import SavedModel, read
 from headwise.savedmodel.signature import Signature
-from headwise.training.bake_graph import HEADWISE, added_name, write_graph
-from headwise.training.described import described
-from headwise.training.publish import drafting
-from headwise.training.rows import CannotMakeUpError, made_up
-from headwise.training.run import RunnableModel, signature_of
+from headwise.training.baking.graph import HEADWISE, added_name, write_graph
+from headwise.training.publish import drafting_after
+from headwise.training.rows import CannotMakeUpError, rows_to_try
+from headwise.training.run import RunnableModel
+from headwise.training.version import CardedVersion, carry_on, read_carded
 
 TOLERANCE = 1e-4
 """How far baked probabilities may lie from the card's on the rows that are tried: two runs of one float32 network
 differ by rounding, which a low temperature stretches."""
 
-_EXTRA = "assets.extra"
 Array = NDArray[Any]
 
 
@@ -59,75 +54,51 @@ def bake(version: Path) -> BakedModel:
     other rows, as the card says.
 
     Raises: UnsupportedError for a model that is baked already or cannot be saved anew; UnreadableModelError;
-    HeadNotFoundError without a card, HeadConfigError for a refused one; HeadMismatchError where the model
+    HeadNotFoundError without a card, InvalidCardError for a refused one; HeadMismatchError where the model
     contradicts its card; and what running and publishing raise.
     """
-    version = version if version.name else version.absolute()
-    if not version.name.isdecimal():
-        raise InvalidRequestError(
-            f"{version}: is no models/NAME/VERSION, beside which the next version could be written"
-        )
-    model, saved = described(version)
-    card = model.valid_card().card
-    _check_not_baked(version, card, saved)
-    with drafting(version.parent) as draft:
-        added, without = write_graph(version, draft.folder, card, saved)
-        if (version / _EXTRA).is_dir():
-            shutil.copytree(version / _EXTRA, draft.folder / _EXTRA)
-        _write_card(draft.folder, card)
-        rows = _prove(version, draft.folder, card)
+    carded = read_carded(version)
+    _check_not_baked(carded)
+    with drafting_after(version) as draft:
+        added, without = write_graph(version, draft.folder, carded.card, carded.saved)
+        carry_on(version, draft.folder, carded.card)
+        rows = _prove(carded, draft.folder)
     return BakedModel(draft.version, added, without, rows)
 
 
-def _check_not_baked(version: Path, card: HeadCard, saved: SavedModel) -> None:
-    for name in card.signatures:
-        if (taken := added_name(HEADWISE, name)) in saved.signatures:
+def _check_not_baked(version: CardedVersion) -> None:
+    for name in version.card.signatures:
+        if (taken := added_name(HEADWISE, name)) in version.saved.signatures:
             raise UnsupportedError(
-                f"{version}: has a signature {taken!r}, so it is baked already: bake the version that it was made from"
+                f"{version.folder}: has a signature {taken!r}, so it is baked already: "
+                "bake the version that it was made from"
             )
 
 
-def _write_card(draft: Path, card: HeadCard) -> None:
-    """The same heads, for the new version's fingerprint."""
-    saved = read(draft)
-    proved = all(
-        saved.detected[name][output].activation == head.activation
-        for name, signature in card.signatures.items()
-        for output, head in signature.heads.items()
-    )
-    written = replace(card, model=ModelRecord(saved.fingerprint, verified=proved))
-    check_card(written, saved)
-    write_card(draft, written)
-
-
-def _prove(version: Path, draft: Path, card: HeadCard) -> int:
+def _prove(version: CardedVersion, draft: Path) -> int:
     """Hold the new version against the card on the golden records and on made-up rows; how many rows they were.
 
     Raises: UnsupportedError where it answers otherwise; HeadMismatchError where the model contradicts its card.
     """
-    golden, rows = read_golden(version), 0
+    golden, rows = read_golden(version.folder), 0
     with RunnableModel(draft) as model:
         for record in golden:
-            _check_golden(model, record, card, _dtypes(signature_of(draft, record.signature_name)))
-        for name, described_heads in card.signatures.items():
-            signature = signature_of(draft, name)
-            for inputs in _tried([record.inputs for record in golden if record.signature_name == name], signature):
-                rows += _check_baked(model, name, described_heads.heads, inputs, _dtypes(signature))
+            _check_golden(model, record, version)
+        for name, described in version.card.signatures.items():
+            signature = version.saved.signatures[name]
+            own = [record.inputs for record in golden if record.signature_name == name]
+            with contextlib.suppress(CannotMakeUpError):
+                for inputs in rows_to_try(signature, own):
+                    rows += _check_baked(model, name, described.heads, inputs, _dtypes(signature))
     return rows
 
 
-def _check_golden(model: RunnableModel, record: GoldenRecord, card: HeadCard, dtypes: Mapping[str, str]) -> None:
+def _check_golden(model: RunnableModel, record: GoldenRecord, version: CardedVersion) -> None:
     name = record.signature_name
-    heads = card.signatures[name].heads if name in card.signatures else {}
-    came = model.raw_outputs(record.inputs, name)
-    if found := difference(record, came, heads, dtypes=dtypes):
+    came = model.raw_outputs(record.inputs, name, outputs=tuple(record.outputs))
+    dtypes = _dtypes(version.saved.signatures[name])
+    if found := difference(record, came, version.card.heads_of(name), dtypes=dtypes):
         raise UnsupportedError(f"the model, saved anew, does not answer a golden record: {found}")
-
-
-def _tried(golden: Sequence[Mapping[str, Array]], signature: Signature) -> Iterator[Mapping[str, Array]]:
-    yield from golden
-    with contextlib.suppress(CannotMakeUpError):
-        yield made_up(signature).inputs
 
 
 def _dtypes(signature: Signature) -> dict[str, str]:

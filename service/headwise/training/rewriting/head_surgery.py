@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headwise.errors import UnreadableModelError, UnsupportedError
-from headwise.savedmodel import SavedModel, read
-from headwise.training.affine_head import AffineHead, InlinedGraph
+from headwise.errors import UnsupportedError
+from headwise.training import resaving
+from headwise.training.rewriting.affine_head import AffineHead, InlinedGraph
 from headwise.training.run import require_tensorflow
-
-_PREDICT = frozenset({"", "tensorflow/serving/predict"})
 
 Replace = Callable[[AffineHead], AffineHead]
 
@@ -34,14 +32,10 @@ def replace_head(version: Path, draft: Path, signature_name: str, output: str, r
 
     Raises: UnsupportedError, saying what cannot be rewritten or kept; UnreadableModelError.
     """
-    _check_kept(read(version))
     tf = require_tensorflow()
-    try:
-        loaded = tf.saved_model.load(str(version))
-    except (tf.errors.OpError, OSError, ValueError, AttributeError) as error:
-        raise UnreadableModelError(f"{version}: TensorFlow cannot load it: {error}") from error
+    loaded, signatures = resaving.load(version)
     trackables = tf.train.TrackableView(loaded).descendants()
-    opened = {name: _Opened(tf, function, trackables) for name, function in loaded.signatures.items()}
+    opened = {name: _Opened(tf, function, trackables) for name, function in signatures.items()}
     old = opened[signature_name].graph.head(opened[signature_name].outputs[output])
     same = tuple(
         name
@@ -49,17 +43,13 @@ def replace_head(version: Path, draft: Path, signature_name: str, output: str, r
         if name == signature_name or other.has(output, old, opened[signature_name])
     )
     module = _new_layer(tf, replace(old))
-    signatures = dict(loaded.signatures)
     # What a signature reads must belong to what is saved.
     module.kept = [_owned(other.captured_inputs, trackables) for name, other in signatures.items() if name not in same]
     module.beneath = []
     for name in same:
         signatures[name], owners = opened[name].with_layer(output, module)
         module.beneath += owners
-    try:
-        tf.saved_model.save(module, str(draft), signatures=signatures)
-    except (tf.errors.OpError, AssertionError, ValueError, NotImplementedError) as error:
-        raise UnsupportedError(f"TensorFlow cannot save the model anew: {error}") from error
+    resaving.save(module, draft, signatures, version)
     return Replaced(old, same)
 
 
@@ -77,14 +67,6 @@ def _new_layer(tf: Any, head: AffineHead) -> Any:
 
     module.answer = answer
     return module
-
-
-def _check_kept(saved: SavedModel) -> None:
-    for name, signature in saved.signatures.items():
-        if signature.method_name not in _PREDICT:
-            raise UnsupportedError(f"signature {name!r} has the method {signature.method_name}, which would be lost")
-        if signature.defaults:
-            raise UnsupportedError(f"signature {name!r} has default inputs, which would be lost")
 
 
 class _Opened:

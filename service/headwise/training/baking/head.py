@@ -1,6 +1,6 @@
 """A head as TensorFlow ops: contract, scores, calibration and decision, as `heads.head` puts them together.
 
-Import it after `require_tensorflow`, as bake_formulas.
+Import it after `require_tensorflow`, as formulas.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from headwise.heads import HEAD_TABLE, Activation, Applied, Calibrator, Head, La
 from headwise.heads.contract import CONTRADICTION, EXCLUSIVE, RANGES, SHARES
 from headwise.heads.links import FloatDtype
 from headwise.heads.scores import Space
-from headwise.training.bake_formulas import BAKED_CALIBRATORS, BAKED_TABLE, BakedCell, GraphScores, Tensor
+from headwise.training.baking.formulas import BAKED_CALIBRATORS, BAKED_TABLE, BakedCell, GraphScores, Tensor
 
 _NO_OPTIONS = Options()
 

@@ -55,7 +55,7 @@ def prove(
     inputs, _ = checked_inputs(rows.inputs, signature)
     raw = raw_outputs(version, inputs, outputs=tuple(heads))
     facts = {name: observe(raw[name], rows.targets.get(name)) for name in heads}
-    records = _records(inputs, raw, heads, signature)
+    records = choose(DEFAULT_SIGNATURE, signature, inputs, raw, heads)
     without = None if records else _without("no row has a finite answer that is clear of its cut", "give other rows")
     return Proof(records, without, facts)
 
@@ -69,7 +69,7 @@ def _by_made_up_rows(version: Path, signature: Signature, heads: Mapping[str, He
     except HeadwiseError as error:
         return Proof((), _without(str(error).removeprefix(f"{version}: ")))
     _check(raw, heads)
-    records = _records(rows.inputs, raw, heads, signature)
+    records = choose(DEFAULT_SIGNATURE, signature, rows.inputs, raw, heads)
     return Proof(records, None if records else _without("no made-up row has a finite answer that is clear of its cut"))
 
 
@@ -82,13 +82,6 @@ def _check(raw: Mapping[str, Array], heads: Mapping[str, Head]) -> None:
                 head.answer(raw[name][finite])
             except HeadMismatchError as error:
                 raise type(error)(f"{name}: {error}") from error
-
-
-def _records(
-    inputs: Mapping[str, Array], raw: Mapping[str, Array], heads: Mapping[str, Head], signature: Signature
-) -> tuple[GoldenRecord, ...]:
-    dtypes = {name: signature.outputs[name].dtype for name in heads}
-    return choose(DEFAULT_SIGNATURE, inputs, raw, heads, dtypes=dtypes)
 
 
 def _without(reason: str, advice: str = "give rows of your data as validation_data (--data in a terminal)") -> str:

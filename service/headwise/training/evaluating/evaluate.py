@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,16 @@ from headwise.calibration.targets import check_targets
 from headwise.diagnostics.catalogue import diagnose
 from headwise.diagnostics.data import observe
 from headwise.diagnostics.diagnostic import Diagnostic
+from headwise.diagnostics.facts import Facts
 from headwise.diagnostics.survey import facts_of_saved_model
-from headwise.errors import HeadNotFoundError, InvalidRequestError
-from headwise.heads import Applied, Head, HeadCard
+from headwise.errors import InvalidRequestError
+from headwise.heads import Applied, Head
 from headwise.heads.contract import with_units
-from headwise.savedmodel import SavedModel
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
-from headwise.training.described import described
+from headwise.training.evaluating.keras_accuracy import KerasAccuracy, explain, keras_accuracy
 from headwise.training.holdout import Holdout
-from headwise.training.keras_accuracy import KerasAccuracy, explain, keras_accuracy
 from headwise.training.run import Progress, raw_outputs
+from headwise.training.version import read_carded
 
 
 @dataclass(frozen=True)
@@ -53,46 +52,21 @@ def evaluate(
 ) -> tuple[Evaluation, ...]:
     """Run the held-out rows through a version folder and score its heads; `output` chooses one.
 
-    Raises: HeadNotFoundError without a head card, HeadConfigError if it is refused, InvalidRequestError for data
+    Raises: HeadNotFoundError without a head card, InvalidCardError if it is refused, InvalidRequestError for data
     that does not fit, HeadMismatchError if the output contradicts the card; and what `raw_outputs` raises.
     """
-    model, saved = described(version)
-    heads = _chosen(model.heads(signature_name), output)
+    carded = read_carded(version)
+    heads = carded.heads(signature_name, output)
     targets = holdout.targets_of(tuple(heads))
     raw = raw_outputs(version, holdout.inputs, signature_name, outputs=tuple(heads), progress=progress)
-    card = model.valid_card().card
+    facts = {found.where: found for found in facts_of_saved_model(carded.saved, carded.card)}
     return tuple(
-        _evaluation(name, head, raw[name], targets[name], _Found(saved, card, signature_name))
+        _evaluation(name, head, raw[name], targets[name], facts[f"{signature_name}.{name}"])
         for name, head in heads.items()
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Where a head was found."""
-
-    saved: SavedModel
-    card: HeadCard
-    signature_name: str
-
-    def diagnostics(self, output: str, raw: NDArray[Any], targets: NDArray[Any]) -> tuple[Diagnostic, ...]:
-        """What graph, card and data say together."""
-        where = f"{self.signature_name}.{output}"
-        known = (facts for facts in facts_of_saved_model(self.saved, self.card) if facts.where == where)
-        return tuple(
-            diagnostic for facts in known for diagnostic in diagnose(replace(facts, data=observe(raw, targets)))
-        )
-
-
-def _chosen(heads: Mapping[str, Head], output: str | None) -> Mapping[str, Head]:
-    if output is None:
-        return heads
-    if output not in heads:
-        raise HeadNotFoundError(f"no head {output!r}; the card describes {', '.join(map(repr, heads))}")
-    return {output: heads[output]}
-
-
-def _evaluation(name: str, head: Head, raw: NDArray[Any], given: NDArray[Any], found: _Found) -> Evaluation:
+def _evaluation(name: str, head: Head, raw: NDArray[Any], given: NDArray[Any], facts: Facts) -> Evaluation:
     raw = with_units(raw)
     try:
         targets = check_targets(given, head, raw.shape)
@@ -109,5 +83,5 @@ def _evaluation(name: str, head: Head, raw: NDArray[Any], given: NDArray[Any], f
         keras,
         scored,
         explain(keras, prediction, scored, targets, head),
-        found.diagnostics(name, raw, given),
+        diagnose(replace(facts, data=observe(raw, given))),
     )

@@ -1,6 +1,6 @@
 """Reads serialised tf.Examples in the graph: the feature of an input's name becomes that input.
 
-Import it after `require_tensorflow`, as bake_formulas.
+Import it after `require_tensorflow`, as formulas.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from headwise.errors import UnreadableModelError
-from headwise.training.keras_file import load_keras
+from headwise.training.exporting.keras_file import load_keras
 
 
 def archive(folder: Path, declared: int) -> Path:

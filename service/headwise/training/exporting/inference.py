@@ -8,15 +8,15 @@ from typing import TypeVar
 
 from headwise.diagnostics.catalogue import diagnose
 from headwise.diagnostics.facts import Facts
-from headwise.diagnostics.proposal import deduce
+from headwise.diagnostics.proposal import Proposal, propose
+from headwise.diagnostics.refusal import refuse_errors
 from headwise.diagnostics.survey import facts_of_saved_model
 from headwise.errors import InvalidCardError
 from headwise.heads import Activation, Head, Task
 from headwise.savedmodel import SavedModel
 from headwise.savedmodel.detected import UNKNOWN, DetectedHead
-from headwise.savedmodel.keras_model import KerasModel
+from headwise.savedmodel.keras import KerasModel
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE, Signature
-from headwise.training.check import refuse_errors
 from headwise.training.rows import Names
 
 Labels = Sequence[str] | Mapping[str, Sequence[str]]
@@ -52,15 +52,6 @@ class _Of:
     activation: Activation | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InferredHead:
-    """A head; why it is so, a sentence each; whether the graph proves its activation."""
-
-    head: Head
-    because: tuple[str, ...]
-    proved: bool
-
-
 def facts_of_export(saved: SavedModel, source: KerasModel) -> dict[str, Facts]:
     """By output of the default signature: what the exported graph shows, and what the layers were trained with.
 
@@ -84,7 +75,7 @@ def _joined(name: str, facts: Facts, source: KerasModel) -> Facts:
 
 def infer(
     facts: Mapping[str, Facts], source: KerasModel, said: Said, names: Names, signature: Signature
-) -> dict[str, InferredHead]:
+) -> dict[str, Proposal]:
     """The heads of an export, by output name.
 
     An output that `labels` by name leave out gets a head only where it is known without labels; it is raw otherwise.
@@ -98,7 +89,7 @@ def infer(
         )
     if said.heads is not None:
         heads = _of_outputs(said.heads, "heads", facts, Names((), {}))
-        return {name: _declared(head, facts.get(name)) for name, head in heads.items()}
+        return {name: Proposal(head, ("given",)) for name, head in heads.items()}
     labels = _labels(said.labels, facts, names)
     tasks: dict[str, Task] = {} if said.task is None else _of_outputs(said.task, "task", facts, names)
     activations: dict[str, Activation] = (
@@ -116,12 +107,7 @@ def infer(
     return found
 
 
-def _declared(head: Head, facts: Facts | None) -> InferredHead:
-    proved = facts is not None and facts.detected is not None and facts.detected.activation == head.activation
-    return InferredHead(head, ("given",), proved)
-
-
-def _inferred(facts: Facts, source: KerasModel, said: _Of, *, may_be_raw: bool) -> InferredHead | None:
+def _inferred(facts: Facts, source: KerasModel, said: _Of, *, may_be_raw: bool) -> Proposal | None:
     is_left_out = may_be_raw and said == _Of()
     known = replace(facts, labels=None if said.labels is None else len(said.labels))
     if not is_left_out:
@@ -134,7 +120,7 @@ def _inferred(facts: Facts, source: KerasModel, said: _Of, *, may_be_raw: bool) 
         raise type(error)(f"{facts.where}: {error}") from error
 
 
-def _proposed(facts: Facts, source: KerasModel, said: _Of) -> InferredHead:
+def _proposed(facts: Facts, source: KerasModel, said: _Of) -> Proposal:
     """From the graph; where that does not show the activation, from the layers, which is no proof of the graph.
 
     Raises: InvalidCardError if graph and layers contradict each other.
@@ -149,12 +135,12 @@ def _proposed(facts: Facts, source: KerasModel, said: _Of) -> InferredHead:
         )
     if by_graph == UNKNOWN and layers is not None:
         detected = replace(layers.head, units=detected.units or layers.head.units)
-    proposal = deduce(detected, facts.training, said.labels, said.task, said.activation)
+    proposal = propose(detected, facts.training, said.labels, said.task, said.activation)
     if by_graph != UNKNOWN or by_layers == UNKNOWN:
-        return InferredHead(proposal.head, proposal.because, proposal.proved)
+        return proposal
     _, *others = proposal.because
     of_activation = f"activation {by_layers}: read from the layers, not verified: the graph does not show it"
-    return InferredHead(proposal.head, (of_activation, *others), proved=False)
+    return Proposal(proposal.head, (of_activation, *others))
 
 
 def _labels(given: Labels | None, facts: Mapping[str, Facts], names: Names) -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from scipy import special
 
 from headwise.errors import UnsupportedError
 from headwise.heads import Activation
-from headwise.training.affine_head import AffineHead, one_unit, two_units
+from headwise.training.rewriting.affine_head import AffineHead, one_unit, two_units
 
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(50, 7)).astype(np.float32)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headwise.errors import UnreadableModelError, UnsupportedError
+from headwise.errors import UnsupportedError
 from headwise.heads import Head, HeadCard
 from headwise.savedmodel import SavedModel
-from headwise.savedmodel.reader import SERVE_TAG
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE, Signature, TensorSpec
+from headwise.training import resaving
 from headwise.training.run import require_tensorflow
 
 HEADWISE, CLASSIFY, REGRESS = "headwise", "classify", "regress"
@@ -36,13 +36,9 @@ def write_graph(
     Raises: UnsupportedError, UnreadableModelError.
     """
     tf = require_tensorflow()
-    try:
-        loaded = tf.saved_model.load(str(version))
-        old = {name: loaded.signatures[name] for name in saved.signatures}
-    except (tf.errors.OpError, OSError, ValueError, AttributeError, KeyError) as error:
-        raise UnreadableModelError(f"{version}: TensorFlow cannot load it: {error}") from error
-    methods = {name: signature.method_name for name, signature in saved.signatures.items()}
+    loaded, old = resaving.load(version)
     new: dict[str, Any] = {}
+    methods: dict[str, str] = {}
     without: dict[str, str] = {}
     for name, described_heads in card.signatures.items():
         heads, signature = dict(described_heads.heads), saved.signatures[name]
@@ -56,11 +52,8 @@ def write_graph(
                 methods[added] = METHODS[kind]
             except UnsupportedError as error:
                 without[added] = str(error)
-    try:
-        tf.saved_model.save(loaded, str(draft), signatures={**old, **new})
-    except (tf.errors.OpError, AssertionError, ValueError, NotImplementedError) as error:
-        raise UnsupportedError(f"{version}: TensorFlow cannot save the model anew: {error}") from error
-    _restore(version, draft, methods, {added_name(HEADWISE, name): name for name in card.signatures})
+    inputs_of = {added_name(HEADWISE, name): name for name in card.signatures}
+    resaving.save(loaded, draft, {**old, **new}, version, methods=methods, inputs_of=inputs_of)
     return tuple(new), without
 
 
@@ -83,15 +76,14 @@ def _units(name: str, head: Head, spec: TensorSpec) -> int:
 
 def _answers(heads: Mapping[str, Head], outputs: Mapping[str, Any], signature: Signature) -> dict[str, Any]:
     """All heads' tensors, those of several heads behind their names."""
-    from headwise.training import bake_head  # noqa: PLC0415
+    from headwise.training.baking.head import answer  # noqa: PLC0415  # imports TensorFlow
 
     found = {
-        name: bake_head.answer(head, outputs[name], _units(name, head, signature.outputs[name]))
-        for name, head in heads.items()
+        name: answer(head, outputs[name], _units(name, head, signature.outputs[name])) for name, head in heads.items()
     }
     if len(found) == 1:
         return next(iter(found.values()))
-    return {f"{name}.{key}": tensor for name, answer in found.items() for key, tensor in answer.items()}
+    return {f"{name}.{key}": tensor for name, tensors in found.items() for key, tensor in tensors.items()}
 
 
 def _predicting(tf: Any, function: Any, heads: Mapping[str, Head], signature: Signature) -> Any:
@@ -120,7 +112,7 @@ def _check_fits(added: str, head: Head, spec: TensorSpec, saved: SavedModel) -> 
 
 def _reading_examples(tf: Any, function: Any, output: str, head: Head, signature: Signature) -> Any:
     """A signature that takes tf.Examples, and answers as TensorFlow Serving's Classify or Regress reads it."""
-    from headwise.training.bake_examples import example_reader  # noqa: PLC0415
+    from headwise.training.baking.examples import example_reader  # noqa: PLC0415
 
     read_inputs = example_reader(signature)
 
@@ -132,17 +124,3 @@ def _reading_examples(tf: Any, function: Any, output: str, head: Head, signature
         return {"classes": tf.broadcast_to(tf.constant(head.labels), tf.shape(scores)), "scores": scores}
 
     return tf.function(classify).get_concrete_function(tf.TensorSpec([None], tf.string, name="inputs"))
-
-
-def _restore(version: Path, draft: Path, methods: Mapping[str, str], made_from: Mapping[str, str]) -> None:
-    """Write what `tf.saved_model.save` does not: signatures' methods, and the defaults of their inputs."""
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as Proto  # noqa: PLC0415
-
-    before, file = Proto.FromString((version / "saved_model.pb").read_bytes()), draft / "saved_model.pb"
-    after = Proto.FromString(file.read_bytes())
-    old = next(graph for graph in before.meta_graphs if SERVE_TAG in graph.meta_info_def.tags).signature_def
-    for name, signature in after.meta_graphs[0].signature_def.items():
-        signature.method_name = methods.get(name, signature.method_name)
-        for key, default in old[made_from.get(name, name)].defaults.items() if made_from.get(name, name) in old else ():
-            signature.defaults[key].CopyFrom(default)
-    file.write_bytes(after.SerializeToString(deterministic=True))

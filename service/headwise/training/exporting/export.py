@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 from headwise.diagnostics.catalogue import diagnose, errors_first
 from headwise.diagnostics.diagnostic import Diagnostic
 from headwise.diagnostics.facts import Facts
-from headwise.heads import Head, HeadCard, ModelRecord, SignatureHeads
+from headwise.diagnostics.proposal import Proposal
+from headwise.diagnostics.refusal import refuse_errors
+from headwise.heads import Head, HeadCard, SignatureHeads
 from headwise.repository.card_writer import write_card
-from headwise.repository.cards import check_card
+from headwise.repository.cards import fitted
 from headwise.repository.golden_file import write_golden
-from headwise.savedmodel import SavedModel, read
-from headwise.savedmodel.keras_model import KerasModel
+from headwise.savedmodel import read
+from headwise.savedmodel.keras import KerasModel
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 from headwise.savedmodel.training_config import UNTRAINED
-from headwise.training.check import HeadwiseWarning, refuse_errors, warn
-from headwise.training.in_memory import class_names, described, names_of
-from headwise.training.inference import Activations, InferredHead, Labels, Said, Tasks, facts_of_export, infer
-from headwise.training.proof import Proof, Validation, prove
+from headwise.training.checking.check import HeadwiseWarning, warn
+from headwise.training.checking.in_memory import class_names, described, names_of
+from headwise.training.exporting.inference import Activations, Labels, Said, Tasks, facts_of_export, infer
+from headwise.training.exporting.proof import Proof, Validation, prove
 from headwise.training.publish import drafting
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class Exported:
     """
 
     version: Path
-    heads: Mapping[str, InferredHead]
+    heads: Mapping[str, Proposal]
     raw: tuple[str, ...]
     findings: tuple[Diagnostic, ...]
     golden: int
@@ -109,9 +111,9 @@ def export_version(
         signature = saved.signatures[DEFAULT_SIGNATURE]
         names = names_of(model, signature.inputs, signature.outputs)
         inferred = infer(facts, source, _with_carried_labels(said, model, facts), names, signature)
-        card = _card(inferred, saved)
+        heads = {name: head.head for name, head in inferred.items()}
+        card = fitted(HeadCard(1, {DEFAULT_SIGNATURE: SignatureHeads(heads)}), saved)
         told("running golden records")
-        heads = card.signatures[DEFAULT_SIGNATURE].heads
         proof = prove(draft.folder, signature, heads, validation, names)
         findings = _findings(facts, heads, proof, as_trained=validation.as_trained)
         refuse_errors(findings)
@@ -120,17 +122,6 @@ def export_version(
         write_card(draft.folder, card)
     raw = tuple(name for name in signature.outputs if name not in heads)
     return Exported(draft.version, inferred, raw, findings, len(proof.records), proof.without)
-
-
-def _card(heads: Mapping[str, InferredHead], saved: SavedModel) -> HeadCard:
-    """The card of an exported model, held against its signature."""
-    card = HeadCard(
-        card_version=1,
-        signatures={DEFAULT_SIGNATURE: SignatureHeads({name: inferred.head for name, inferred in heads.items()})},
-        model=ModelRecord(saved.fingerprint, verified=all(inferred.proved for inferred in heads.values())),
-    )
-    check_card(card, saved)
-    return card
 
 
 def _with_carried_labels(said: Said, model: keras.Model, facts: Mapping[str, Facts]) -> Said:

@@ -9,9 +9,10 @@ import keras
 
 from headwise.diagnostics.catalogue import CATALOGUE
 from headwise.diagnostics.diagnostic import Diagnostic
+from headwise.diagnostics.refusal import refuse_errors
 from headwise.savedmodel.training_config import Loss
-from headwise.training.check import examine, refuse_errors, warn
-from headwise.training.in_memory import described, names_of
+from headwise.training.checking.check import examine, warn
+from headwise.training.checking.in_memory import described, names_of
 
 
 class HeadCheck(keras.callbacks.Callback):  # type: ignore[misc]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from headwise.errors import InvalidCardError
-from headwise.savedmodel.keras_model import KerasModel, from_config
+from headwise.savedmodel.keras import KerasModel, from_config
 from headwise.training.rows import Names
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The head inside the graph, for a TensorFlow Serving without a gateway."""

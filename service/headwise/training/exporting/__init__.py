@@ -1,0 +1,1 @@
+"""From a Keras model to a servable version: heads inferred, held against the catalogue, proved by running them."""

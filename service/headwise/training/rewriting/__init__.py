@@ -1,0 +1,1 @@
+"""Two softmax units as one logit unit, and back."""

@@ -1,0 +1,73 @@
+"""A version folder with its head card, and what the next version that is made from it carries on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from headwise.diagnostics.suggestion import suggest
+from headwise.errors import HeadNotFoundError
+from headwise.heads import Head, HeadCard
+from headwise.repository.card_writer import write_card
+from headwise.repository.cards import CARD_PATH, fitted
+from headwise.repository.examination import examine
+from headwise.savedmodel import SavedModel, read
+
+
+@dataclass(frozen=True, slots=True)
+class CardedVersion:
+    """A version whose card is valid."""
+
+    folder: Path
+    saved: SavedModel
+    card: HeadCard
+
+    def heads(self, signature_name: str, output: str | None = None) -> Mapping[str, Head]:
+        """The heads of a signature by output name; `output` chooses one.
+
+        Raises: HeadNotFoundError, naming those that there are.
+        """
+        heads = self.card.heads_of(signature_name)
+        if not heads:
+            raise HeadNotFoundError(
+                f"{self.folder}: the card describes no head of signature {signature_name!r}; "
+                f"it describes those of {_listed(self.card.signatures)}"
+            )
+        if output is None:
+            return heads
+        if output not in heads:
+            raise HeadNotFoundError(f"{self.folder}: no head {output!r}; the card describes {_listed(heads)}")
+        return {output: heads[output]}
+
+
+def read_carded(folder: Path) -> CardedVersion:
+    """Read a version folder and its card.
+
+    Raises: UnreadableModelError; InvalidCardError if the card is refused; HeadNotFoundError if there is none.
+    """
+    found = examine(folder)
+    if found.refusal is not None:
+        raise found.refusal
+    assert found.model is not None
+    if found.card is None:
+        suggestion = suggest(folder, found.model)
+        shown = "" if suggestion is None else f"; the graph shows that {suggestion}"
+        raise HeadNotFoundError(f"{folder}: has no head card ({CARD_PATH}){shown}")
+    return CardedVersion(folder, found.model, found.card.card)
+
+
+def carry_on(version: Path, draft: Path, card: HeadCard) -> HeadCard:
+    """Give the draft of the next version all of `assets.extra`, and a card, which is fitted to it and returned.
+
+    Raises: InvalidCardError if the draft's graph contradicts the card.
+    """
+    extra = CARD_PATH.parent
+    shutil.copytree(version / extra, draft / extra, dirs_exist_ok=True)
+    write_card(draft, fitted(card, read(draft)))
+    return read_carded(draft).card
+
+
+def _listed(names: Mapping[str, object]) -> str:
+    return ", ".join(map(repr, names)) or "none"
