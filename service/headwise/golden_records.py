@@ -74,5 +74,4 @@ class GoldenProver:
         if raw.version != model.version:
             raise BackendProtocolError(f"version {model.version} was asked, version {raw.version} answered")
         heads = model.valid_card().card.heads_of(name)
-        dtypes = {output: spec.dtype for output, spec in signature.outputs.items()}
-        return difference(record, raw.outputs, heads, dtypes=dtypes)
+        return difference(record, raw.outputs, heads, dtypes=signature.output_dtypes)

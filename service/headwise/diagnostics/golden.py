@@ -65,7 +65,7 @@ def choose(
         each = stands.all(axis=-1) if heads[name].task == "multilabel" else stands
         steady &= each.reshape(len(kept), -1).any(axis=1)
     picked = _varied(answers, np.flatnonzero(steady), most)
-    batch = _fixed_batch(signature) or 1
+    batch = max(signature.fixed_batches, default=1)
     return tuple(
         GoldenRecord(
             signature_name,
@@ -127,11 +127,6 @@ def _obeys(outputs: Mapping[str, NDArray[Any]], heads: Mapping[str, Head]) -> bo
     except HeadMismatchError:
         return False
     return True
-
-
-def _fixed_batch(signature: Signature) -> int | None:
-    """The number of rows that every call must have; None where any number is fine."""
-    return next((spec.shape[0] for spec in signature.inputs.values() if spec.shape and spec.shape[0]), None)
 
 
 def _varied(answers: Mapping[str, NDArray[Any]], rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:

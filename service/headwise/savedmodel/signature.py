@@ -76,6 +76,16 @@ class Signature:
     defaults: frozenset[str] = frozenset()
     method_name: str = ""
 
+    @property
+    def fixed_batches(self) -> tuple[int, ...]:
+        """The numbers of rows that its inputs insist on, smallest first; empty where any number is fine."""
+        return tuple(sorted({spec.shape[0] for spec in self.inputs.values() if spec.shape and spec.shape[0]}))
+
+    @property
+    def output_dtypes(self) -> dict[str, str]:
+        """TensorFlow's name of each output's dtype."""
+        return {name: spec.dtype for name, spec in self.outputs.items()}
+
     @classmethod
     def from_proto(cls, proto: saved_model_pb2.SignatureDef) -> Signature:
         """Read a SignatureDef."""

@@ -104,8 +104,7 @@ def _any_batch(spec: TensorSpec) -> TensorSpec:
 
 def _fixed_batch(signature: Signature) -> int | None:
     """The number of rows that every call must have; None where any number is fine."""
-    firsts = (spec.shape[0] for spec in signature.inputs.values() if spec.shape)
-    sizes = sorted({size for size in firsts if size is not None})
+    sizes = signature.fixed_batches
     if len(sizes) > 1:
         raise InvalidTensorError(
             f"the inputs have fixed batches of {' and '.join(map(str, sizes))}: rows cannot be given to them alike"

@@ -140,3 +140,11 @@ def test_unknown_ranks_sizes_and_dtypes_are_told_apart() -> None:
         {},
         frozenset({"one"}),
     )
+
+
+def test_a_signature_tells_its_fixed_batches_and_its_outputs_dtypes() -> None:
+    inputs = {"a": TensorSpec("float32", (4, 2)), "b": TensorSpec("float32", (None, 3)), "c": TensorSpec("float32", ())}
+    signature = Signature(inputs, {"y": TensorSpec("bfloat16", (4, 1))})
+
+    assert signature.fixed_batches == (4,)
+    assert signature.output_dtypes == {"y": "bfloat16"}

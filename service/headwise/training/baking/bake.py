@@ -16,7 +16,6 @@ from headwise.diagnostics.rounding import standing
 from headwise.errors import UnsupportedError
 from headwise.heads import Head, Prediction
 from headwise.repository.golden_file import read_golden
-from headwise.savedmodel.signature import Signature
 from headwise.training.baking.graph import HEADWISE, added_name, write_graph
 from headwise.training.publish import drafting_after
 from headwise.training.rows import CannotMakeUpError, rows_to_try
@@ -89,20 +88,16 @@ def _prove(version: CardedVersion, draft: Path) -> int:
             own = [record.inputs for record in golden if record.signature_name == name]
             with contextlib.suppress(CannotMakeUpError):
                 for inputs in rows_to_try(signature, own):
-                    rows += _check_baked(model, name, described.heads, inputs, _dtypes(signature))
+                    rows += _check_baked(model, name, described.heads, inputs, signature.output_dtypes)
     return rows
 
 
 def _check_golden(model: RunnableModel, record: GoldenRecord, version: CardedVersion) -> None:
     name = record.signature_name
     came = model.raw_outputs(record.inputs, name, outputs=tuple(record.outputs))
-    dtypes = _dtypes(version.saved.signatures[name])
+    dtypes = version.saved.signatures[name].output_dtypes
     if found := difference(record, came, version.card.heads_of(name), dtypes=dtypes):
         raise UnsupportedError(f"the model, saved anew, does not answer a golden record: {found}")
-
-
-def _dtypes(signature: Signature) -> dict[str, str]:
-    return {name: spec.dtype for name, spec in signature.outputs.items()}
 
 
 def _check_baked(
