@@ -37,8 +37,8 @@ test-system: $(ENVIRONMENT) ## the tests that need Debian packages; installs the
 	@$(BIN)/python -m pytest -m system $(PYTEST_FLAGS)
 
 coverage: $(ENVIRONMENT) ## branch coverage of what runs inside the tests' own process
-	@$(BIN)/coverage run -m pytest -q -k "not example" tests/unit tests/contract/test_surfaces.py \
-	  $(addprefix tests/e2e/test_,bake_formulas.py export.py rewrite.py)
+	@$(BIN)/coverage run -m pytest -q tests/unit tests/contract/test_surfaces.py
+	@$(BIN)/coverage run --append -m pytest -q -k "not example" $(addprefix tests/e2e/test_,bake_formulas.py export.py rewrite.py)
 	@$(BIN)/coverage report --fail-under=85
 
 bench-tripwires: $(ENVIRONMENT) ## what checking the numbers against the card costs
