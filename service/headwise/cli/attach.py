@@ -64,6 +64,7 @@ def _document(attached: Attached) -> dict[str, Any]:
         "file": str(attached.file),
         "because": attached.because,
         "card": orjson.loads(card_json(attached.card)),
+        "dropped": attached.dropped,
         "golden_records": attached.golden,
         "diagnostics": [diagnostics.document(found) for found in attached.diagnostics],
     }
@@ -78,6 +79,8 @@ def _show(attached: Attached) -> None:
     for output, reasons in attached.because.items():
         for reason in reasons:
             console.print(f"  {escape(output)}: {escape(reason)}", soft_wrap=True)
+    for output in attached.dropped:
+        console.print(f"  {escape(output)}: had a head, has none now", soft_wrap=True)
     if attached.golden:
         console.print(f"  golden records: {attached.golden} decided anew by this card", soft_wrap=True)
     diagnostics.show(console, attached.diagnostics)

@@ -20,7 +20,8 @@ def inspect(
 ) -> None:
     """Show a model's heads, how they are known, its head card, and what is wrong with them.
 
-    Exit code 1 on errors: a card that is refused, a model that cannot be read, a head that answers wrongly.
+    Exit code 1 on errors: a card that is refused, a model or golden records that cannot be read, a
+    head that answers wrongly.
     """
     inspection = inspect_path(path)
     if json:

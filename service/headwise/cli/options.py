@@ -75,15 +75,15 @@ class Outputs:
 
     def tasks(self, given: Iterable[str] | None) -> dict[str, Task]:
         """What --task says, by output; raises as `labels` does."""
-        return self._named("--task", given, _one_of("--task", _TASKS))
+        return self._named("--task", given, one_of("--task", _TASKS))
 
     def activations(self, given: Iterable[str] | None) -> dict[str, Activation]:
         """What --activation says, by output; raises as `labels` does."""
-        return self._named("--activation", given, _one_of("--activation", _ACTIVATIONS))
+        return self._named("--activation", given, one_of("--activation", _ACTIVATIONS))
 
     def encodings(self, given: Iterable[str] | None) -> dict[str, Encoding]:
         """What --encoding says, by output; raises as `labels` does."""
-        return self._named("--encoding", given, _one_of("--encoding", _ENCODINGS))
+        return self._named("--encoding", given, one_of("--encoding", _ENCODINGS))
 
     def _named(self, option: str, values: Iterable[str] | None, read: Callable[[str], T]) -> dict[str, T]:
         """The values of an option by output.
@@ -115,7 +115,7 @@ class Outputs:
         return self.chosen[0]
 
 
-def _one_of(option: str, choices: tuple[T, ...]) -> Callable[[str], T]:
+def one_of(option: str, choices: Iterable[T]) -> Callable[[str], T]:
     """Reads one of the choices; ConfigurationError for anything else."""
     by_text = {str(choice): choice for choice in choices}
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from headwise.cli.options import Json, ModelDir
+from headwise.cli.options import Json, ModelDir, one_of
 from headwise.cli.printing import document
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
@@ -27,7 +27,7 @@ class Form(StrEnum):
 
 def rewrite(
     model_dir: ModelDir,
-    to: Annotated[Form, typer.Option(help="One logit unit, or two softmax units.")],
+    to: Annotated[str, typer.Option(metavar="|".join(Form), help="One logit unit, or two softmax units.")],
     output: Annotated[str | None, typer.Option(help="The output to rewrite, where several are binary.")] = None,
     signature: Annotated[str, typer.Option(help="The signature to rewrite.")] = DEFAULT_SIGNATURE,
     data: Annotated[
@@ -52,14 +52,15 @@ def rewrite(
     from headwise.training.holdout import read_holdout
     from headwise.training.rewriting.rewrite import rewrite as rewrite_version
 
+    form = one_of("--to", Form)(to)
     version = version_folder(model_dir)
     rows = None if data is None else read_holdout(data).inputs
     with Console(stderr=True).status("rewriting, and comparing old and new"):
-        done = rewrite_version(version, to.value, signature, output=output, rows=rows)
+        done = rewrite_version(version, form.value, signature, output=output, rows=rows)
     if json:
         document.show(_document(version, done))
     else:
-        _show(version, done, to)
+        _show(version, done, form)
 
 
 def _document(version: Path, done: Rewritten) -> dict[str, Any]:
@@ -75,12 +76,12 @@ def _document(version: Path, done: Rewritten) -> dict[str, Any]:
     }
 
 
-def _show(version: Path, done: Rewritten, to: Form) -> None:
+def _show(version: Path, done: Rewritten, form: Form) -> None:
     flipped = f"{done.flipped} of them, at the cut, are decided differently"
     decided = flipped if done.flipped else "and every decision is the same"
     Console(highlight=False).print(
         f"[bold green]rewritten[/] {escape(str(done.version))}: {escape(done.output)} of {escape(str(version))}, "
-        f"{done.before.activation}, is now {done.after.activation}, {to.value}.\n"
+        f"{done.before.activation}, is now {done.after.activation}, {form.value}.\n"
         f"Probabilities lie at most {done.apart:.1e} apart on {done.rows} rows, {decided}. "
         f"Golden records: {done.golden_records}.",
         soft_wrap=True,

@@ -192,7 +192,7 @@ facts = Facts("serving_default.output_0", declared=head, fingerprint="1/2/3/4", 
         code="HW120",
         severity="error",
         title="The golden records fail",
-        what="The model does not answer its own golden records as they say.",
+        what="The model does not answer its own golden records as they say, or their file cannot be read.",
         why="Beside the card lie a few inputs with the numbers and decisions that the model gave when it was "
         "exported. Other numbers mean other weights, other preprocessing or another card.",
         fix="Export the version again; `headwise attach` after a change of the card derives the decisions anew.",

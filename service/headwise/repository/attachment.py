@@ -19,7 +19,7 @@ from headwise.errors import ConfigurationError, HeadMismatchError, InvalidCardEr
 from headwise.heads import Activation, HeadCard, SignatureHeads, Task
 from headwise.heads.spec import Encoding
 from headwise.repository.card_writer import write_card
-from headwise.repository.cards import CARD_PATH, fitted
+from headwise.repository.cards import CARD_PATH, fitted, read_card
 from headwise.repository.golden_file import GOLDEN_PATH, read_golden, write_golden
 from headwise.repository.replacement import replace_file
 from headwise.savedmodel import SavedModel
@@ -38,13 +38,18 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A card that was written. because: by output, how each thing in it is known. golden: records decided anew."""
+    """A card that was written. because: by output, how each thing in it is known. golden: records decided anew.
+
+    dropped: outputs that had a head in the card that was replaced, and have none now; those of another signature as
+    `signature.output`.
+    """
 
     file: Path
     card: HeadCard
     because: Mapping[str, tuple[str, ...]]
     diagnostics: tuple[Diagnostic, ...]
     golden: int = 0
+    dropped: tuple[str, ...] = ()
 
 
 def attach(
@@ -66,9 +71,10 @@ def attach(
     found = of_saved_model(model, card)
     refuse_errors(found)
     records = _decided_anew(version, card)
+    dropped = _dropped(version, card, signature_name)
     file = _write(version, card, records)
     reasons = {output: proposal.because for output, proposal in proposals.items()}
-    return Attached(file, card, reasons, found, len(records))
+    return Attached(file, card, reasons, found, len(records), dropped)
 
 
 def outputs_of(version: Path, signature_name: str = DEFAULT_SIGNATURE) -> tuple[str, ...]:
@@ -93,6 +99,20 @@ def _decided_anew(version: Path, card: HeadCard) -> tuple[GoldenRecord, ...]:
         raise InvalidCardError(
             f"{version / GOLDEN_PATH}: the model's own answers contradict this card: {error} (HW118)"
         ) from error
+
+
+def _dropped(version: Path, card: HeadCard, signature_name: str) -> tuple[str, ...]:
+    """Outputs with a head in the card that is there now, and none in this one; of an invalid card nothing is known."""
+    try:
+        before = read_card(version)
+    except InvalidCardError:
+        return ()
+    return tuple(
+        output if name == signature_name else f"{name}.{output}"
+        for name, signature in (before.card.signatures if before else {}).items()
+        for output in signature.heads
+        if output not in card.heads_of(name)
+    )
 
 
 def _write(version: Path, card: HeadCard, records: tuple[GoldenRecord, ...]) -> Path:

@@ -12,9 +12,13 @@ from headwise.diagnostics.survey import of_keras
 from headwise.errors import HeadwiseError, UnreadableModelError
 from headwise.repository.cards import CardFile
 from headwise.repository.examination import NO_CARD, Examination, examine
+from headwise.repository.golden_file import read_golden
 from headwise.repository.sources import MODEL_NAME, ModelLocation
 from headwise.savedmodel import SavedModel
 from headwise.savedmodel.keras import KerasModel, read_keras
+
+GOLDEN_RECORDS = "HW120"
+_MEND_GOLDEN = "Export the version again, or remove the file: until then the server refuses the version."
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class Inspected:
     """A SavedModel or a .keras file.
 
     model: None if it cannot be read. card: None where there is none, or where it is refused.
+    golden: how many golden records lie beside the card; None without a card, or where they cannot be read.
     """
 
     path: Path
@@ -29,6 +34,7 @@ class Inspected:
     card: CardFile | None
     diagnostics: tuple[Diagnostic, ...]
     refused: bool = False
+    golden: int | None = None
 
     @property
     def is_wrong(self) -> bool:
@@ -89,7 +95,14 @@ def _saved_model(folder: Path) -> Inspected:
     found = examine(folder)
     if found.refusal is not None:
         return _refused(folder, found.refusal, found)
-    return Inspected(folder, found.model, found.card, _with_command(folder, found))
+    if found.card is None:
+        return Inspected(folder, found.model, None, _with_command(folder, found))
+    try:
+        golden = len(read_golden(folder))
+    except UnreadableModelError as error:
+        unreadable = Diagnostic(GOLDEN_RECORDS, "error", "", str(error), _MEND_GOLDEN)
+        return Inspected(folder, found.model, found.card, (unreadable, *found.diagnostics))
+    return Inspected(folder, found.model, found.card, found.diagnostics, golden=golden)
 
 
 def _with_command(folder: Path, found: Examination) -> tuple[Diagnostic, ...]:

@@ -97,7 +97,7 @@ class ModelRepository:
                 return self.snapshot
             began = time.monotonic()
             locations = await self._list()
-            on_disk = await asyncio.to_thread(self._read, locations)
+            folders, on_disk = await asyncio.to_thread(self._read, locations)
             error = None
             statuses: dict[str, tuple[VersionStatus, ...]] = {}
             try:
@@ -111,7 +111,11 @@ class ModelRepository:
             reported = {name: statuses.get(name, self._last_statuses(name)) for name in locations}
             verdicts = await self._proofs.look(self._to_prove(on_disk, reported))
             models = {
-                name: Model(name, self._versions(name, on_disk[name], reported[name], verdicts), location.labels)
+                name: Model(
+                    name,
+                    self._versions(name, folders[name], on_disk[name], reported[name], verdicts),
+                    location.labels,
+                )
                 for name, location in locations.items()
             }
             self.snapshot, self._looked = Snapshot(models, error), began
@@ -160,18 +164,22 @@ class ModelRepository:
             for name, number in loaded
         }
 
-    def _read(self, locations: Mapping[str, ModelLocation]) -> dict[str, dict[int, Reading]]:
-        folders = {
-            name: {version: folder for version, folder in location.versions().items() if _is_written(folder)}
-            for name, location in locations.items()
+    def _read(
+        self, locations: Mapping[str, ModelLocation]
+    ) -> tuple[dict[str, dict[int, Path]], dict[str, dict[int, Reading]]]:
+        """Every version folder by model, and what was read of those that have their graph."""
+        folders = {name: location.versions() for name, location in locations.items()}
+        written = {
+            name: {version: folder for version, folder in versions.items() if _is_written(folder)}
+            for name, versions in folders.items()
         }
         read = {
             name: {version: self._load(name, version, folder) for version, folder in versions.items()}
-            for name, versions in folders.items()
+            for name, versions in written.items()
         }
-        present = {folder for versions in folders.values() for folder in versions.values()}
+        present = {folder for versions in written.values() for folder in versions.values()}
         self._loaded = {folder: kept for folder, kept in self._loaded.items() if folder in present}
-        return read
+        return folders, read
 
     def _load(self, name: str, version: int, folder: Path) -> Reading:
         """Read what changed. What goes bad under a serving version is reported; the last good reading stays."""
@@ -195,11 +203,15 @@ class ModelRepository:
     def _versions(
         self,
         name: str,
+        folders: Mapping[int, Path],
         on_disk: Mapping[int, Reading],
         statuses: tuple[VersionStatus, ...],
         verdicts: Mapping[Key, Verdict],
     ) -> tuple[Version, ...]:
-        """What the model server reports, and folders newer than all of that, which it will load next."""
+        """What the model server reports, and folders newer than all of that, which it will load next.
+
+        What it gave up on stays while its folder does, be there a graph in it or not.
+        """
         reported = {status.version: status for status in statuses}
         newest = max(reported, default=-1)
         reported |= {v: VersionStatus(v, VersionState.UNKNOWN) for v in on_disk if v > newest}
@@ -216,7 +228,7 @@ class ModelRepository:
                 unserved=time.monotonic() - self._missed.get((name, number), math.inf) > self._patience,
             )
             for number, status in sorted(reported.items(), reverse=True)
-            if status.state is not VersionState.END or (status.error and number in on_disk)
+            if status.state is not VersionState.END or (status.error and number in folders)
         )
 
     def _unjudged(self, name: str, number: int, on_disk: Mapping[int, Reading]) -> Verdict:

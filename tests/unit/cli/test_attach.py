@@ -98,10 +98,22 @@ def test_several_outputs_are_described_by_name_and_others_stay_raw(tmp_path: Pat
     version = add_model(tmp_path, "pair", None)
     assert attach(version, "--labels prob=off,on").code == 0
     assert heads(version).keys() == {"prob"}
-    assert attach(version, "--force --output hidden --task regression").code == 0
+    replaced = attach(version, "--force --output hidden --task regression")
+    assert replaced.code == 0
+    assert "\n  prob: had a head, has none now\n" in replaced.out
     assert heads(version) == {"hidden": {"task": "regression", "activation": "linear"}}
-    assert attach(version, "--force --output prob --labels off,on --task hidden=regression").code == 0
+    both = attach(version, "--force --output prob --labels off,on --task hidden=regression")
+    assert (both.code, "has none now" in both.out) == (0, False)
     assert heads(version).keys() == {"prob", "hidden"}
+    told = json.loads(attach(version, "--force --labels prob=off,on --json").out)
+    assert told["dropped"] == ["hidden"]
+
+
+def test_a_card_that_cannot_be_read_is_replaced_by_force(tmp_path: Path) -> None:
+    version = add_model(tmp_path, "logit", {"output_0": {"task": "ranking"}})
+    told = json.loads(attach(version, "--force --labels no,yes --json").out)
+    assert told["dropped"] == []
+    assert heads(version).keys() == {"output_0"}
 
 
 def test_an_activation_that_the_graph_hides_is_the_users_word(tmp_path: Path) -> None:

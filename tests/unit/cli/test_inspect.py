@@ -5,8 +5,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from headwise.diagnostics.golden import GoldenRecord
+from headwise.repository.cards import CARD_PATH
+from headwise.repository.golden_file import GOLDEN_PATH, write_golden
 from support.command_line import headwise
 from support.in_memory_gateway import BINARY, Models
 from support.model_repository import add_model
@@ -30,7 +34,7 @@ def test_a_version_as_json(models: Models) -> None:
     ended = headwise("inspect", version, "--json")
     assert ended.code == 0
     document = json.loads(ended.out)
-    assert document.keys() == {"signatures", "card", "diagnostics"}
+    assert document.keys() == {"signatures", "card", "golden_records", "diagnostics"}
     assert document["card"] == {"card_version": 1, "signatures": {"serving_default": {"heads": heads}}}
     assert document["diagnostics"] == []
     signature = document["signatures"]["serving_default"]
@@ -137,6 +141,36 @@ def test_a_model_without_card_gets_the_command_that_writes_one(models: Models) -
     assert ended.code == 0
     assert "output_0: sigmoid, 1 unit, as the graph shows: Sigmoid sequential_1_1/dense_1_1/Sigmoid" in ended.out
     assert f"  fix: headwise attach {version} --labels NEGATIVE,POSITIVE\n" in ended.out
+
+
+def test_golden_records_are_counted_beside_a_card(models: Models) -> None:
+    version = models.add("m", {"output_0": BINARY})
+    assert json.loads(headwise("inspect", version, "--json").out)["golden_records"] == 0
+    one = np.zeros((1, 1), np.float32)
+    write_golden(version, [GoldenRecord("serving_default", {"x": one}, {"output_0": one}, {})] * 3, "m")
+    assert json.loads(headwise("inspect", version, "--json").out)["golden_records"] == 3
+    assert "\ngolden records: 3\n" in headwise("inspect", version).out
+    (version / CARD_PATH).unlink()
+    assert json.loads(headwise("inspect", version, "--json").out)["golden_records"] is None
+    assert "golden records" not in headwise("inspect", version).out
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [(b"\x01\x02", "record 1: the file ends within its length"), (b"x" * 99, "record 1: the checksum")],
+)
+def test_golden_records_that_cannot_be_read_end_with_1(models: Models, data: bytes, text: str) -> None:
+    version = models.add("m", {"output_0": BINARY})
+    (version / GOLDEN_PATH).write_bytes(data)
+    shown, told = headwise("inspect", version), headwise("inspect", version, "--json")
+    assert (shown.code, told.code) == (1, 1)
+    document = json.loads(told.out)
+    (diagnostic,) = document["diagnostics"]
+    assert (diagnostic["code"], diagnostic["severity"]) == ("HW120", "error")
+    assert diagnostic["message"].startswith(f"{version / GOLDEN_PATH}: {text}")
+    assert (document["golden_records"], document["card"] is None) == (None, False)
+    assert f"error HW120: {version / GOLDEN_PATH}: {text}" in shown.out
+    assert "\ngolden records:" not in shown.out
 
 
 def test_a_missing_card_is_told_once_for_several_outputs(models: Models) -> None:

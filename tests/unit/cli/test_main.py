@@ -61,6 +61,12 @@ def test_wrong_usage_ends_with_2(arguments: list[str]) -> None:
     assert headwise(*arguments).code == 2
 
 
+def test_a_form_that_there_is_not_is_refused_as_other_choices_are(tmp_path: Path) -> None:
+    ended = headwise("rewrite", tmp_path, "--to", "three")
+    assert ended.code == 2
+    assert ended.err == "headwise: --to three: it must be one of one-unit, two-unit\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

@@ -105,6 +105,25 @@ async def test_retired_versions_are_forgotten_unless_they_failed(
     assert model.ready
 
 
+async def test_a_folder_without_a_graph_that_the_model_server_gave_up_on_has_failed(
+    models: Models, statuses: Statuses, repository: ModelRepository
+) -> None:
+    folder = models.folder / "m" / "1"
+    folder.mkdir(parents=True)
+    statuses.says("m", v1=LOADING)
+    assert (await repository.refresh()).unready() == "loading: m"
+    statuses.by_model["m"] = {1: (END, "Could not find meta graph def")}
+    model = await found(repository)
+    assert repository.snapshot.unready() is None
+    assert (states(model), model.ready, model.settled) == ({1: END}, False, True)
+    assert model.problem == ("load-failed", "version 1: Could not find meta graph def")
+    models.add("m", HEADS, version=2)
+    statuses.by_model["m"][2] = (AVAILABLE, "")
+    assert states(await found(repository)) == {2: AVAILABLE, 1: END}
+    folder.rmdir()
+    assert states(await found(repository)) == {2: AVAILABLE}
+
+
 async def test_a_version_whose_folder_went_answers_on_by_its_last_card(
     models: Models, statuses: Statuses, repository: ModelRepository
 ) -> None:

@@ -25,6 +25,7 @@ def _document(one: Inspected) -> dict[str, Any]:
     return {
         "signatures": _signatures(one.model),
         "card": orjson.loads(one.card.document) if one.card else None,
+        "golden_records": one.golden,
         "diagnostics": [diagnostics.document(found) for found in one.diagnostics],
     }
 

@@ -36,6 +36,8 @@ def show(inspection: Inspection) -> None:
         console.print(_verdict(one), soft_wrap=True)
         if one.card is not None:
             console.print(_heads(one.card.card))
+        if one.golden is not None:
+            console.print(f"golden records: {one.golden}")
         diagnostics.show(console, one.diagnostics)
 
 
