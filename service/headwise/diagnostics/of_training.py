@@ -15,6 +15,9 @@ from headwise.diagnostics.losses import (
     loss_name,
     loss_of,
 )
+from headwise.savedmodel.graph import CALLS
+
+_NO_STEPS = CALLS | {"Identity", "IdentityN"}
 
 
 def _logits_as_probabilities(facts: Facts) -> str | None:
@@ -72,7 +75,10 @@ def _negative(facts: Facts) -> str | None:
 
 
 def _is_last_step(facts: Facts) -> bool:
-    return facts.detected is not None and len(facts.detected.path) <= 1
+    """A SavedModel goes through calls and identities before it comes to the op itself."""
+    if facts.detected is None:
+        return False
+    return sum(step.partition(" ")[0] not in _NO_STEPS for step in facts.detected.path) <= 1
 
 
 OF_TRAINING = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar, get_args
 
@@ -193,7 +194,9 @@ class Head:
                 )
             )
         if not all(isinstance(label, str) and label for label in self.labels):
-            raise InvalidCardError("labels must be texts that are not empty")
+            texts = json.dumps([str(label) for label in self.labels[:3]], ensure_ascii=False)
+            wrong = "" if all(isinstance(label, str) for label in self.labels) else f": give texts, such as {texts}"
+            raise InvalidCardError(f"labels must be texts that are not empty{wrong}")
         if twice := sorted({label for label in self.labels if self.labels.count(label) > 1}):
             raise InvalidCardError(f"labels holds {', '.join(map(repr, twice))} more than once")
 
@@ -235,11 +238,21 @@ class Head:
             raise InvalidCardError("per_label thresholds must name each label once, and no other")
 
 
+def check_in_order(labels: object) -> None:
+    """Raises: InvalidCardError if labels are no list, or have no order of their own."""
+    if isinstance(labels, str):
+        raise InvalidCardError(f"labels is the text {labels!r}: it must be a list of texts")
+    if isinstance(labels, Set):
+        raise InvalidCardError(
+            f"labels is a {type(labels).__name__}, which has no order: give a list in the order of the units"
+        )
+    if not isinstance(labels, Iterable):
+        raise InvalidCardError(f"labels is {labels!r}: it must be a list of texts")
+
+
 def _check_types(head: Head) -> None:
     """What a type checker would say; a notebook has none."""
-    texts: object = head.labels
-    if isinstance(texts, str):
-        raise InvalidCardError(f"labels is the text {texts!r}: it must be a list of texts")
+    check_in_order(head.labels)
     for name, value, kinds in (
         ("calibration", head.calibration, tuple(CALIBRATORS.values())),
         ("decision", head.decision, (Threshold, PerLabel, Argmax)),

@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from headwise.errors import ConfigurationError, InvalidRequestError
+from headwise.repository.sources import MODEL_NAME
 
 _DRAFTS = ".export-"
 
@@ -44,10 +45,11 @@ def drafting(model_folder: Path, number: int | None = None) -> Iterator[Draft]:
     leaves a hidden draft, which a model server passes over and the next draft sweeps away.
 
     Raises: FileExistsError if the version is taken, ConfigurationError if the folder cannot be written,
-    ValueError if the number is negative.
+    InvalidRequestError if its name is none that a model can be served under, ValueError if the number is negative.
     """
     if number is not None and number < 0:
         raise ValueError(f"version is {number}: it must be 0 or more")
+    _check_name(model_folder)
     _check_free(model_folder, number)
     made = [folder for folder in (model_folder, *model_folder.parents) if not folder.exists()]
     with contextlib.ExitStack() as cleaning:
@@ -80,6 +82,21 @@ def next_version(model_folder: Path) -> int:
     """One more than the largest version there is; TensorFlow Serving serves the largest."""
     names = (entry.name for entry in model_folder.iterdir()) if model_folder.is_dir() else ()
     return 1 + max((int(name) for name in names if name.isascii() and name.isdecimal()), default=0)
+
+
+def _check_name(model_folder: Path) -> None:
+    """The name that a server sees: a link's own, not that of the folder that it leads to."""
+    name = Path(os.path.abspath(model_folder)).name  # noqa: PTH100 Path.resolve would follow links
+    if name.isascii() and name.isdecimal():
+        raise InvalidRequestError(
+            f"{model_folder}: {name} is the number of a version, not the name of a model: "
+            "give --to models/NAME, without the version"
+        )
+    if not MODEL_NAME.fullmatch(name):
+        raise InvalidRequestError(
+            f"{model_folder}: no server serves a model of the name {name!r}: a name is 1 to 128 letters (a to z), "
+            "digits, '.', '_' and '-', and begins with a letter or a digit"
+        )
 
 
 def _check_free(model_folder: Path, number: int | None) -> None:

@@ -72,7 +72,25 @@ def by_output(targets: Any, names: Names, output_names: Sequence[str]) -> dict[s
 
     Raises: InvalidRequestError.
     """
-    return _by_name(targets, tuple(output_names), names.outputs, "output")
+    found = _by_name(targets, tuple(output_names), names.outputs, "output")
+    for name, array in found.items():
+        if not _is_numbers(array):
+            raise InvalidRequestError(
+                f"output {name!r}: its targets are texts: give class indices, a 0/1 matrix or values"
+            )
+        if array.ndim == 0:
+            raise InvalidRequestError(f"output {name!r}: its targets are one number: give one a row")
+    return found
+
+
+def _is_numbers(array: Array) -> bool:
+    if array.dtype.kind in "SU":
+        return False
+    try:
+        array.astype(np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def made_up(signature: Signature) -> Rows:

@@ -250,3 +250,24 @@ def test_without_a_card_the_message_says_what_one_could_declare(activation: str,
     (message,) = (found.message for found in diagnose(facts(activation, units, cardless=True)) if found.code == "HW124")
 
     assert message.endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("path", "severity"),
+    [
+        (("Sigmoid dense/Sigmoid",), "warning"),
+        (
+            ("StatefulPartitionedCall call", "Identity Identity", "PartitionedCall x", "IdentityN y", "Sigmoid z"),
+            "warning",
+        ),
+        (("Identity Identity", "Reshape reshape", "Sigmoid dense/Sigmoid"), "error"),
+    ],
+)
+def test_logits_behind_the_very_last_step_are_milder_and_calls_are_no_steps(
+    path: tuple[str, ...], severity: str
+) -> None:
+    known = facts("sigmoid", 1, "binary_crossentropy", True)
+    assert known.detected is not None
+    found = diagnose(replace(known, detected=replace(known.detected, path=path)))
+
+    assert {one.severity for one in found if one.code == "HW105"} == {severity}

@@ -144,3 +144,30 @@ def test_a_version_is_readable_by_other_users(tmp_path: Path) -> None:
     usual = tmp_path / "usual"
     usual.mkdir()
     assert publish(tmp_path / "tumor").stat().st_mode == usual.stat().st_mode
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("bad name!", "of the name 'bad name!': a name is 1 to 128 letters"),
+        (".hidden", "begins with a letter or a digit"),
+        ("a" * 129, "1 to 128"),
+        ("tumor/3", "3 is the number of a version, .*: give --to models/NAME, without the version"),
+    ],
+)
+def test_a_name_that_no_server_serves_is_refused(tmp_path: Path, name: str, reason: str) -> None:
+    with pytest.raises(InvalidRequestError, match=reason), drafting(tmp_path / name):
+        pytest.fail("it was begun")
+    assert names(tmp_path) == set()
+
+
+def test_the_name_is_that_of_the_link_and_of_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "bad name!"
+    store.mkdir()
+    (tmp_path / "tumor").symlink_to(store)
+    assert publish(tmp_path / "tumor").name == "1"
+    monkeypatch.chdir(tmp_path)
+    assert publish(Path()) == Path("1")
+    assert publish(Path("half_plus-two.v1")).is_dir()

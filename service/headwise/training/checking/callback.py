@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 
+import headwise
 from headwise.diagnostics.catalogue import CATALOGUE
 from headwise.diagnostics.diagnostic import Diagnostic
 from headwise.diagnostics.refusal import refuse_errors
 from headwise.savedmodel.training_config import Loss
 from headwise.training.checking.check import examine, warn
 from headwise.training.checking.in_memory import described, names_of
+
+_INSIDE = tuple(f"{Path(module.__file__ or '').parent}/" for module in (headwise, keras))
 
 
 class HeadCheck(keras.callbacks.Callback):  # type: ignore[misc]
@@ -51,7 +56,15 @@ class HeadCheck(keras.callbacks.Callback):  # type: ignore[misc]
         self._told.update((diagnostic.code, diagnostic.where) for diagnostic in new)
         if self._raises:
             refuse_errors(new)
-        warn(new)
+        warn(new, stacklevel=_stacklevel())
+
+
+def _stacklevel() -> int:
+    """Of the first caller outside Keras and headwise, which is where `fit` was called, as `warn` counts."""
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and frame.f_code.co_filename.startswith(_INSIDE):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _crossentropies(model: keras.Model) -> dict[str, tuple[str, Loss]]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from headwise.diagnostics.catalogue import diagnose, errors_first
 from headwise.diagnostics.data import observe
 from headwise.diagnostics.diagnostic import Diagnostic
 from headwise.diagnostics.refusal import refuse_errors
 from headwise.diagnostics.survey import facts_of_keras
-from headwise.training.checking.in_memory import described, names_of
+from headwise.errors import InvalidRequestError
+from headwise.savedmodel.keras import KerasModel
+from headwise.training.checking.in_memory import described, exported_names, names_of
 from headwise.training.rows import by_output
 
 if TYPE_CHECKING:
@@ -48,6 +52,7 @@ def examine(model: keras.Model, targets: Any = None, labels: Sequence[str] | Non
     """`check` without a warning."""
     source = described(model)
     given = {} if targets is None else by_output(targets, names_of(model, (), source.outputs), tuple(source.outputs))
+    _check_axes(model, source, given)
     several = len(source.outputs) > 1
     return errors_first(
         found
@@ -60,6 +65,23 @@ def examine(model: keras.Model, targets: Any = None, labels: Sequence[str] | Non
             )
         )
     )
+
+
+def _check_axes(model: keras.Model, source: KerasModel, targets: Mapping[str, NDArray[Any]]) -> None:
+    """Raises: InvalidRequestError for targets with more axes than their output, where Keras's own loss takes them."""
+    shapes = [tensor.shape for tensor in getattr(model, "outputs", None) or ()]
+    if len(shapes) != len(source.outputs):
+        return
+    for name, shape in zip(exported_names(source.outputs), shapes, strict=True):
+        loss = source.outputs[name].training.loss
+        if name not in targets or loss is None or loss.name == "custom":
+            continue
+        extra = targets[name].shape[len(shape) :]
+        if extra not in ((), (1,)):  # a last axis of one Keras takes away
+            raise InvalidRequestError(
+                f"output {name!r}: its targets have shape {targets[name].shape}, its output {shape}: "
+                "give class indices, a 0/1 matrix or values, a row of them for each row"
+            )
 
 
 def warn(found: Iterable[Diagnostic], *, stacklevel: int = 3) -> None:

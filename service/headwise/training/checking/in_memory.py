@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from headwise.errors import InvalidCardError
@@ -35,17 +35,23 @@ def _read(configuration: Callable[[], Any]) -> Mapping[str, Any] | None:
     return read
 
 
-def names_of(model: keras.Model, inputs: Iterable[str], outputs: Iterable[str]) -> Names:
-    """How the model's names belong to its signature's `inputs` and `outputs`.
+def exported_names(outputs: Iterable[str]) -> tuple[str, ...]:
+    """The signature's output names in the model's own order.
 
     An export numbers the outputs of a list (output_0, output_1, ...) and sorts the keys of a mapping, as Keras
     does with its own output names.
     """
+    outputs = tuple(outputs)
+    numbered = tuple(f"output_{at}" for at in range(len(outputs)))
+    return numbered if set(numbered) == set(outputs) else tuple(sorted(outputs))
+
+
+def names_of(model: keras.Model, inputs: Iterable[str], outputs: Iterable[str]) -> Names:
+    """How the model's names belong to its signature's `inputs` and `outputs`."""
     inputs, outputs = tuple(inputs), tuple(outputs)
     ordered = tuple(tensor.name for tensor in getattr(model, "inputs", None) or ())
     own = tuple(getattr(model, "output_names", None) or ())
-    numbered = tuple(f"output_{at}" for at in range(len(outputs)))
-    exported = numbered if set(numbered) == set(outputs) else tuple(sorted(outputs))
+    exported = exported_names(outputs)
     return Names(
         inputs=ordered if set(ordered) == set(inputs) else inputs,
         outputs=dict(zip(own, exported, strict=True)) if len(own) == len(exported) else {},
@@ -63,7 +69,7 @@ def class_names(model: keras.Model, units: int | None) -> tuple[str, ...] | None
     """
     named = getattr(model, "class_names", None)
     if named is not None:
-        if isinstance(named, str) or not all(isinstance(name, str) for name in named):
+        if isinstance(named, str | Set) or not all(isinstance(name, str) for name in named):
             raise InvalidCardError(f"the model's class_names are {named!r}: a list of texts, one a class, is expected")
         return tuple(named)
     lookups = [layer for layer in getattr(model, "layers", ()) if getattr(layer, "invert", False)]

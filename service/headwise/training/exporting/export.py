@@ -77,8 +77,13 @@ def export(
 
     Raises: InvalidCardError if the heads cannot be known or do not fit, or the catalogue finds an error;
     InvalidRequestError for validation data that does not fit; FileExistsError if the version is taken;
-    ConfigurationError if `to` cannot be written; ValueError if the version is negative; TypeError if `to` is no path.
+    ConfigurationError if `to` cannot be written; ValueError if the version is negative; TypeError if `model` is no
+    Keras model, `to` no path, `heads` no heads, or if they are given beside labels, task or activation.
     """
+    import keras  # noqa: PLC0415
+
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model is {model!r}: it must be a keras.Model")
     if not isinstance(to, str | Path):
         raise TypeError(f"to is {to!r}: it must be the model's folder, such as 'models/tumor'")
     exported = export_version(

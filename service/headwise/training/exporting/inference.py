@@ -13,6 +13,7 @@ from headwise.diagnostics.refusal import refuse_errors
 from headwise.diagnostics.survey import facts_of_saved_model
 from headwise.errors import InvalidCardError
 from headwise.heads import Activation, Head, Task
+from headwise.heads.head import check_in_order
 from headwise.savedmodel import SavedModel
 from headwise.savedmodel.detected import UNKNOWN, DetectedHead
 from headwise.savedmodel.keras import KerasModel
@@ -35,12 +36,27 @@ _ONE = {
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the user says. heads: instead of inference. The others: for the only output, or by output name."""
+    """What the user says. heads: instead of inference. The others: for the only output, or by output name.
+
+    Raises: TypeError for heads that are none, or that stand beside others.
+    """
 
     heads: Head | Mapping[str, Head] | None = None
     labels: Labels | None = None
     task: Tasks | None = None
     activation: Activations | None = None
+
+    def __post_init__(self) -> None:
+        if self.heads is None:
+            return
+        given: object = self.heads
+        if not all(isinstance(head, Head) for head in (given.values() if isinstance(given, Mapping) else (given,))):
+            raise TypeError(
+                f"heads is {given!r}: it must be a headwise.Head, or heads by output name; did you mean labels=?"
+            )
+        too_many = [name for name in ("labels", "task", "activation") if getattr(self, name) is not None]
+        if too_many:
+            raise TypeError(f"heads and {' and '.join(too_many)} are given: give heads, or what they are inferred from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +164,10 @@ def _labels(given: Labels | None, facts: Mapping[str, Facts], names: Names) -> d
         return {}
     if isinstance(given, str):
         raise InvalidCardError(f"labels are {given!r}: a list of texts, one a class, is expected")
-    return {name: tuple(labels) for name, labels in _of_outputs(given, "labels", facts, names).items()}
+    by_output = _of_outputs(given, "labels", facts, names)
+    for labels in by_output.values():
+        check_in_order(labels)
+    return {name: tuple(labels) for name, labels in by_output.items()}
 
 
 def _of_outputs(given: T | Mapping[str, T], what: str, facts: Mapping[str, Facts], names: Names) -> dict[str, T]:

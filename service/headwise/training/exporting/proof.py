@@ -69,8 +69,16 @@ def _by_made_up_rows(version: Path, signature: Signature, heads: Mapping[str, He
     except HeadwiseError as error:
         return Proof((), _without(str(error).removeprefix(f"{version}: ")))
     _check(raw, heads)
+    if broken := [name for name in heads if _is_never_finite(raw[name])]:
+        return Proof((), _without(f"{', '.join(broken)}: the model answers every made-up row with NaN or infinity"))
     records = choose(DEFAULT_SIGNATURE, signature, rows.inputs, raw, heads)
     return Proof(records, None if records else _without("no made-up row has a finite answer that is clear of its cut"))
+
+
+def _is_never_finite(raw: Array) -> bool:
+    """A warning, no refusal: made-up rows may lie where the model is not defined, such as below a logarithm."""
+    seen = observe(raw).raw
+    return seen is not None and seen.broken == seen.rows
 
 
 def _check(raw: Mapping[str, Array], heads: Mapping[str, Head]) -> None:

@@ -69,6 +69,27 @@ def test_targets_and_labels_are_held_against_the_head() -> None:
         headwise.check(model, {"other": FOUR})
 
 
+@pytest.mark.parametrize(
+    ("targets", "reason"),
+    [
+        ("foo", "texts: give class indices, a 0/1 matrix or values"),
+        (np.array(["no", "yes"]), "its targets are texts"),
+        (np.array(["no", "yes"], dtype=object), "its targets are texts"),
+        (np.array([b"0", b"1"]), "its targets are texts"),
+        (1, "its targets are one number: give one a row"),
+        (np.zeros((3, 2, 2)), r"its targets have shape \(3, 2, 2\), its output \(None, 1\)"),
+    ],
+)
+def test_targets_that_are_none_are_refused(targets: Any, reason: str) -> None:
+    with pytest.raises(InvalidRequestError, match=reason):
+        headwise.check(dense(1, "sigmoid", "binary_crossentropy"), targets)
+
+
+def test_targets_of_any_axes_are_left_to_a_loss_of_ones_own() -> None:
+    for loss, targets in (("binary_crossentropy", np.zeros((3, 1, 1))), (lambda _, p: p, np.zeros((3, 2, 2)))):
+        headwise.check(dense(1, "sigmoid", loss), targets)
+
+
 def test_the_callback_tells_each_finding_once_before_the_first_step() -> None:
     model, callback = dense(1, None, "binary_crossentropy", metrics=["accuracy"]), HeadCheck()
     with warnings.catch_warnings(record=True, action="always") as warned:
@@ -77,6 +98,7 @@ def test_the_callback_tells_each_finding_once_before_the_first_step() -> None:
 
     assert codes(warned).count("HW104") == 1
     assert len(codes(warned)) == len(set(codes(warned)))
+    assert {warning.filename for warning in warned if warning.category is HeadwiseWarning} == {__file__}
 
 
 def test_the_callback_stops_before_the_first_step_if_it_is_to_raise() -> None:

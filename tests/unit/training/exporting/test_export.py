@@ -187,3 +187,32 @@ def test_an_export_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="built"):
         export(Unexportable(), tmp_path / "models" / "tumor", BINARY)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_keras_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"model is 'model\.keras': it must be a keras\.Model"):
+        export("model.keras", tmp_path / "tumor", BINARY)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_never_answers_with_a_number_is_told(tmp_path: Path) -> None:
+    model = dense(1)
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    with pytest.warns(UserWarning, match="the model answers every made-up row with NaN or infinity"):
+        export(model, tmp_path / "tumor", BINARY)
+
+
+def test_logits_that_keras_finds_behind_the_last_step_are_warned_of_and_behind_a_reshape_refused(
+    tmp_path: Path,
+) -> None:
+    logits = keras.losses.BinaryCrossentropy(from_logits=True)
+    last = dense(1, "sigmoid")
+    last.compile("sgd", logits)
+    with pytest.warns(UserWarning, match="^HW105 "):
+        export(last, tmp_path / "last", labels=["no", "yes"])
+
+    reshaped = keras.Sequential([*dense(1, "sigmoid").layers, keras.layers.Reshape((1,))])
+    reshaped.build((None, 4))
+    reshaped.compile("sgd", logits)
+    with pytest.raises(InvalidCardError, match="HW105"):
+        export(reshaped, tmp_path / "reshaped", labels=["no", "yes"])

@@ -103,6 +103,19 @@ def test_keras_names_of_outputs_are_understood() -> None:
     [
         pytest.param({}, [facts("output_0", "linear", 1, CROSSENTROPY)], "no labels are given", id="no labels"),
         pytest.param({"labels": "ab"}, [facts("output_0", "linear", 1)], "'ab': a list of texts", id="one text"),
+        pytest.param({"labels": {"a", "b"}}, [facts("output_0", "linear", 1)], "a set, which has no order", id="a set"),
+        pytest.param(
+            {"labels": {"output_0": frozenset("ab")}},
+            [facts("output_0", "linear", 1)],
+            "a frozenset, which has no order",
+            id="a set by name",
+        ),
+        pytest.param(
+            {"labels": range(3)},
+            [facts("output_0", "softmax", 3, TrainingConfig(Loss("sparse_categorical_crossentropy")))],
+            r'give texts, such as \["0", "1", "2"\]',
+            id="numbers",
+        ),
         pytest.param(
             {"labels": ["a", "b"]},
             [facts("output_0", "linear", 1), facts("output_1", "linear", 1)],
@@ -135,3 +148,17 @@ def test_keras_names_of_outputs_are_understood() -> None:
 def test_what_cannot_be_known_is_asked_for(said: dict[str, Any], outputs: list[Facts], reason: str) -> None:
     with pytest.raises(InvalidCardError, match=reason):
         inferred(Said(**said), *outputs)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"heads": ["a", "b"]}, r"heads is \['a', 'b'\]: it must be a headwise.Head, .*; did you mean labels="),
+        ({"heads": {"output_0": "risk"}}, "it must be a headwise.Head, or heads by output name"),
+        ({"heads": Head("regression", "linear"), "task": "regression"}, "heads and task are given: give heads, or"),
+        ({"heads": {}, "labels": ["a"], "activation": "linear"}, "heads and labels and activation are given"),
+    ],
+)
+def test_heads_are_heads_and_stand_alone(said: dict[str, Any], reason: str) -> None:
+    with pytest.raises(TypeError, match=reason):
+        Said(**said)
