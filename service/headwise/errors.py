@@ -24,6 +24,7 @@ HeadwiseError
   - OutputShapeError
   - OutputRangeError
   - NonFiniteOutputError
++ CalibrationError                offline: the data cannot calibrate this head
 + ConfigurationError              start-up only
   - InvalidSettingsError
 + InvalidCardError                at load; becomes HeadConfigError for callers
@@ -190,6 +191,12 @@ class NonFiniteOutputError(HeadMismatchError):
     """The output holds NaN or infinity."""
 
     code = "non-finite-output"
+
+
+class CalibrationError(HeadwiseError):
+    """The data, or the request, cannot calibrate or tune this head; the text names what is wrong and what is expected."""
+
+    code = "calibration"
 
 
 class ConfigurationError(HeadwiseError):

@@ -52,7 +52,8 @@ STATUSES: Mapping[type[errors.HeadwiseError], Status] = {
     errors.OutputShapeError: _CONTRADICTION,
     errors.OutputRangeError: _CONTRADICTION,
     errors.NonFiniteOutputError: _CONTRADICTION,
-    # Raised at start-up or while loading, where nobody waits for an answer.
+    # Raised offline, at start-up or while loading, where nobody waits for an answer.
+    errors.CalibrationError: INTERNAL,
     errors.ConfigurationError: INTERNAL,
     errors.InvalidSettingsError: INTERNAL,
     errors.UnreadableModelError: INTERNAL,

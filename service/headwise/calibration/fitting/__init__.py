@@ -1,0 +1,1 @@
+"""Fits calibrators: one file a family, one table of all."""

@@ -1,0 +1,1 @@
+"""How well probabilities are calibrated: errors, diagrams, intervals."""

@@ -1,0 +1,1 @@
+"""Tunes decisions on calibrated probabilities: thresholds, guarantees, prediction sets, priors."""
