@@ -3,6 +3,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do comma
 BIN := .venv/bin
 ENVIRONMENT := .venv/.complete
 PROTOS := $(wildcard proto/headwise/*/*.proto)
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 EXAMPLES := tumor wine digits parity parity_logit parity_two digit_traits severity diabetes
 
 .PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect check lint format types imports proto proto-check lock clean
@@ -27,18 +28,20 @@ $(ENVIRONMENT): requirements/dev.txt
 	@touch $@
 
 test: $(ENVIRONMENT) ## every test that needs nothing beyond PyPI
-	@$(BIN)/python -m pytest -m "not system" $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -m "not system" $(PARALLEL) $(PYTEST_FLAGS)
 
 test-quick: $(ENVIRONMENT) ## the unit tests, under a minute
-	@$(BIN)/python -m pytest -m "not system" tests/unit $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -m "not system" $(PARALLEL) tests/unit $(PYTEST_FLAGS)
 
 test-system: $(ENVIRONMENT) ## the tests that need Debian packages; installs them
 	@command -v curl >/dev/null || (apt-get update -qq && apt-get install -qq -y curl)
 	@$(BIN)/python -m pytest -m system $(PYTEST_FLAGS)
 
 coverage: $(ENVIRONMENT) ## branch coverage of what runs inside the tests' own process
-	@$(BIN)/coverage run -m pytest -q tests/unit tests/contract/test_surfaces.py
-	@$(BIN)/coverage run --append -m pytest -q -k "not example" $(addprefix tests/e2e/test_,bake_formulas.py export.py rewrite.py)
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q $(PARALLEL) tests/unit tests/contract/test_surfaces.py
+	@$(BIN)/coverage run -m pytest -q $(PARALLEL) -k "not example" $(addprefix tests/e2e/test_,bake_formulas.py export.py rewrite.py)
+	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=85
 
 bench-tripwires: $(ENVIRONMENT) ## what checking the numbers against the card costs

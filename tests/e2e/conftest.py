@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from filelock import FileLock
 
 from support.example_models import Examples, train
 from support.gateway_process import GatewayProcess
@@ -20,11 +21,16 @@ def recorded_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gatew
 
 
 @pytest.fixture(scope="session")
-def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
-    """The nine example models, trained once."""
-    models = tmp_path_factory.mktemp("models")
-    done = train(models)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    print(done.stdout)
-    return Examples(models, done.stdout)
+def examples(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Examples:
+    """The nine example models, trained once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    models, told = shared / "examples", shared / "examples.txt"
+    with FileLock(shared / "examples.lock"):
+        if not told.exists():
+            models.mkdir()
+            done = train(models)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert done.stderr == ""
+            told.write_text(done.stdout)
+    return Examples(models, told.read_text())
