@@ -8,30 +8,68 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from headwise.heads import Argmax, Head, HeadCard, PerLabel, Platt, Prediction, Temperature, Threshold
+    from headwise.calibration.calibrate import Calibrated, calibrate
+    from headwise.heads import (
+        Abstain,
+        Argmax,
+        Beta,
+        Cost,
+        EachLabel,
+        Head,
+        HeadCard,
+        Identity,
+        Isotonic,
+        Options,
+        PerLabel,
+        Platt,
+        Prediction,
+        PredictionSet,
+        Prior,
+        Temperature,
+        TemperatureMixture,
+        Threshold,
+        Vector,
+        VennAbers,
+    )
     from headwise.training.checking.callback import HeadCheck
     from headwise.training.checking.check import HeadwiseWarning, check
     from headwise.training.exporting.export import export
 
 __all__ = [
+    "Abstain",
     "Argmax",
+    "Beta",
+    "Calibrated",
+    "Cost",
+    "EachLabel",
     "Head",
     "HeadCard",
     "HeadCheck",
     "HeadwiseWarning",
+    "Identity",
+    "Isotonic",
+    "Options",
     "PerLabel",
     "Platt",
     "Prediction",
+    "PredictionSet",
+    "Prior",
     "Temperature",
+    "TemperatureMixture",
     "Threshold",
+    "Vector",
+    "VennAbers",
     "__version__",
+    "calibrate",
     "check",
     "export",
 ]
 
 _HOMES = {
+    "Calibrated": "headwise.calibration.calibrate",
     "HeadCheck": "headwise.training.checking.callback",
     "HeadwiseWarning": "headwise.training.checking.check",
+    "calibrate": "headwise.calibration.calibrate",
     "check": "headwise.training.checking.check",
     "export": "headwise.training.exporting.export",
 }

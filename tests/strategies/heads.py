@@ -12,7 +12,20 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import special
 
-from headwise.heads import HEAD_TABLE, Activation, Calibrator, Head, Layout, Legal, Platt, Task, Temperature
+from headwise.heads import CALIBRATORS, HEAD_TABLE, Activation, Head, Layout, Legal, Prior, Task
+from headwise.heads.calibrators import (
+    AnyCalibrator,
+    Beta,
+    Binary,
+    EachLabel,
+    Identity,
+    Isotonic,
+    Platt,
+    Temperature,
+    TemperatureMixture,
+    Vector,
+    VennAbers,
+)
 
 EXTREME = 1e4
 DTYPES = ("float16", "float32", "float64")
@@ -49,9 +62,13 @@ ACTIVATE: Mapping[Activation, Callable[[NDArray[Any]], NDArray[Any]]] = {
 }
 
 
+def _task(layout: Layout) -> Task:
+    return layout.value.split()[0].rstrip(",")  # type: ignore[return-value]
+
+
 def build(layout: Layout, activation: Activation, units: int, **rest: Any) -> Head:
     """The head of a cell with this many units; labels are named by their index."""
-    task: Task = layout.value.split()[0].rstrip(",")  # type: ignore[assignment]
+    task = _task(layout)
     labels = tuple(f"class {index}" for index in range(_LABELS[task](units)))
     if layout is Layout.ORDINAL_CONDITIONAL:
         rest["encoding"] = "conditional"
@@ -69,14 +86,73 @@ class Case:
     output: NDArray[Any]
 
 
-def calibrators(layout: Layout) -> st.SearchStrategy[Calibrator | None]:
-    """None, or any calibrator that the layout takes."""
-    choices: list[st.SearchStrategy[Any]] = [st.none()]
-    if layout is not Layout.REGRESSION:
-        choices.append(st.builds(Temperature, st.floats(0.05, 20)))
-    if layout in (Layout.BINARY_ONE_UNIT, Layout.BINARY_TWO_UNITS):
-        choices.append(st.builds(Platt, st.floats(0.01, 50), st.floats(-20, 20)))
-    return st.one_of(choices)
+_TEMPERATURES = st.floats(0.05, 20)
+_SLOPES = st.floats(0.01, 50)
+_SHIFTS = st.floats(-20, 20)
+_SHARES = st.floats(1e-6, 1 - 1e-6)
+
+
+@st.composite
+def _isotonic(draw: st.DrawFn) -> Isotonic:
+    cuts = draw(st.lists(st.floats(-30, 30), unique=True, max_size=5))
+    levels = draw(st.lists(_SHARES, min_size=len(cuts) + 1, max_size=len(cuts) + 1))
+    return Isotonic(tuple(sorted(cuts)), tuple(sorted(levels)))
+
+
+@st.composite
+def _venn_abers(draw: st.DrawFn) -> VennAbers:
+    logits = draw(st.lists(st.floats(-30, 30), unique=True, max_size=4))
+    cells = 2 * len(logits) + 1
+    one, other = (sorted(draw(st.lists(_SHARES, min_size=cells, max_size=cells))) for _ in range(2))
+    return VennAbers(tuple(sorted(logits)), tuple(map(min, one, other)), tuple(map(max, one, other)))
+
+
+def _betas() -> st.SearchStrategy[Beta]:
+    bends = st.one_of(st.just(0.0), _SLOPES)
+    return st.tuples(bends, bends).filter(any).flatmap(lambda ab: st.builds(Beta, *map(st.just, ab), _SHIFTS))
+
+
+def _vectors(classes: int) -> st.SearchStrategy[Vector]:
+    columns = (st.tuples(*[each] * classes) for each in (_SLOPES, _SHIFTS))
+    return st.builds(Vector, *columns)
+
+
+def _each_label(classes: int) -> st.SearchStrategy[EachLabel]:
+    alone = st.one_of(*(STRATEGIES[name](1) for name, kind in CALIBRATORS.items() if issubclass(kind, Binary)))
+    return st.builds(EachLabel, st.tuples(*[alone] * classes))
+
+
+STRATEGIES: Mapping[str, Callable[[int], st.SearchStrategy[AnyCalibrator]]] = {
+    "identity": lambda _: st.just(Identity()),
+    "temperature": lambda _: st.builds(Temperature, _TEMPERATURES),
+    "temperature_mixture": lambda _: st.builds(TemperatureMixture, _TEMPERATURES, st.floats(0, 0.999)),
+    "vector": _vectors,
+    "platt": lambda _: st.builds(Platt, _SLOPES, _SHIFTS),
+    "beta": lambda _: _betas(),
+    "isotonic": lambda _: _isotonic(),
+    "venn_abers": lambda _: _venn_abers(),
+    "per_label": _each_label,
+}
+"""Every registered calibrator with fitted-looking parameters for a number of classes (or labels)."""
+
+
+def calibrators(layout: Layout, units: int) -> st.SearchStrategy[AnyCalibrator]:
+    """Any calibrator that the layout takes with this many units; for regression there is none."""
+    cell = HEAD_TABLE[layout]["linear"]
+    assert isinstance(cell, Legal)
+    fitting = (name for name, kind in CALIBRATORS.items() if cell.form in kind.FORMS)
+    return st.one_of(*(STRATEGIES[name](units) for name in fitting))
+
+
+def priors(layout: Layout, classes: int) -> st.SearchStrategy[Prior]:
+    """Two priors of this many classes or labels."""
+
+    def shares(values: list[float]) -> tuple[float, ...]:
+        total = 1.0 if layout is Layout.MULTILABEL else sum(values)
+        return tuple(value / total for value in values)
+
+    each = st.lists(st.floats(0.01, 0.99), min_size=classes, max_size=classes).map(shares)
+    return st.builds(Prior, each, each)
 
 
 @st.composite
@@ -90,11 +166,15 @@ def cases(
     """calibrated: True and False force it where the head allows it. positions: the output has a middle axis."""
     layout, activation = draw(st.sampled_from(cells))
     units = draw(_UNITS[layout])
-    calibration = None if calibrated is False else draw(calibrators(layout).filter(lambda c: not calibrated or c))
+    plain = calibrated is False or layout is Layout.REGRESSION or (not calibrated and draw(st.booleans()))
+    calibration = None if plain else draw(calibrators(layout, units))
+    classes = _LABELS[_task(layout)](units)
+    corrected = calibration is not None and not isinstance(calibration, Identity) and draw(st.booleans())
+    prior = draw(priors(layout, classes)) if corrected else None
     batch = draw(st.integers(1, 9))
     shape = (batch, draw(st.integers(1, 3)), units) if positions else (batch, units)
     logits = st.one_of(st.floats(-EXTREME, EXTREME), st.floats(-30, 30), st.sampled_from([0.0, EXTREME, -EXTREME]))
     output = ACTIVATE[activation](draw(arrays(np.float64, shape, elements=logits))).astype(
         draw(st.sampled_from(dtypes))
     )
-    return Case(layout, build(layout, activation, units, calibration=calibration), output)
+    return Case(layout, build(layout, activation, units, calibration=calibration, prior=prior), output)

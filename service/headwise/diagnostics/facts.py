@@ -16,7 +16,8 @@ NO_DATA = DataFacts()
 class Facts:
     """where: as in Diagnostic. dtype: the output's. labels: how many the user gave, where there is no card yet.
 
-    fingerprint: the model's. card_fingerprint: of the model that the card was written for.
+    fingerprint: the model's. card_fingerprint: of the model that the card was written for. fitted_fingerprint: of the
+    model that the evidence was measured on. expired: since when the calibration is, as the evidence has it.
     cardless: the model stands in a repository without a card. golden: what its golden records did not get.
     """
 
@@ -29,6 +30,8 @@ class Facts:
     data: DataFacts | None = None
     fingerprint: str | None = None
     card_fingerprint: str | None = None
+    fitted_fingerprint: str | None = None
+    expired: str | None = None
     cardless: bool = False
     golden: str | None = None
 

@@ -24,7 +24,8 @@ class GoldenRecord:
     """One call: inputs (rows, ...) by name, the raw outputs (rows, ...) that are expected, and what they decide.
 
     It has one row, but as many as a signature with a fixed batch takes.
-    decided: per head the indices (rows, ...) int64, multilabel decisions (rows, ..., labels) bool; none for regression.
+    decided: per head the indices (rows, ...) int64, -1 where it abstains, or multilabel decisions (rows, ..., labels)
+    bool; none for regression.
     """
 
     signature_name: str
@@ -194,6 +195,8 @@ def _decisions(head: Head, expected: NDArray[Any], came: NDArray[Any] | None, st
 
 
 def _label(head: Head, index: int) -> str:
+    if index == -1:
+        return "nothing (it abstains)"
     known = 0 <= index < len(head.labels)
     return f"{head.labels[index]!r} ({index})" if known else f"class {index}, which the head does not have"
 

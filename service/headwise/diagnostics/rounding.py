@@ -58,7 +58,7 @@ def tolerance(output: NDArray[Any], dtype: str | None = None) -> Tolerance:
 def standing(head: Head, output: NDArray[Any], dtype: str | None = None) -> NDArray[np.bool_]:
     """Which decisions for an output (batch, *positions, units) no rounding within its tolerance flips.
 
-    Shaped as the decisions: (batch, *positions), multilabel (batch, *positions, labels).
+    Shaped as the decisions: (batch, *positions), multilabel (batch, *positions, labels). To abstain is a decision too.
 
     Raises: HeadMismatchError if the output contradicts the head.
     """
@@ -66,9 +66,10 @@ def standing(head: Head, output: NDArray[Any], dtype: str | None = None) -> NDAr
     decided = decision(answer)
     if decided is None:
         return np.ones(output.shape, np.bool_)
-    stands = np.ones(decided.shape, np.bool_)
+    stands = np.logical_and(np.ones(decided.shape, np.bool_), _settled(answer))
     for moved in _moved(head, answer, output, tolerance(output, dtype)):
-        stands &= decision(head.answer(moved)) == decided
+        other = head.answer(moved)
+        stands &= (decision(other) == decided) & _settled(other)
     return stands
 
 
@@ -77,27 +78,66 @@ def decision(answer: Prediction) -> NDArray[Any] | None:
     return answer.indices if answer.decisions is None else answer.decisions
 
 
+def _settled(answer: Prediction) -> NDArray[np.bool_] | np.bool_:
+    """Where abstention by a prediction set does not hang on the set's random part, which any rounding draws anew."""
+    applied, probabilities = answer.applied, answer.probabilities
+    if applied.abstain is None or not applied.abstain.set:
+        return np.True_
+    assert applied.prediction_set is not None
+    assert applied.coverage is not None
+    assert probabilities is not None
+    rows = probabilities.reshape(-1, probabilities.shape[-1])
+    least, most = (found.sum(axis=1) for found in applied.prediction_set.bounds(rows, applied.coverage))
+    settled = (most == 0) | (least >= 2) | ((least == 1) & (most == 1))
+    return np.asarray(settled.reshape(probabilities.shape[:-1]))
+
+
 def _moved(head: Head, answer: Prediction, output: NDArray[Any], allowed: Tolerance) -> Iterator[Float64]:
-    """The output as far as rounding can push it: towards the rival class, or up and down where each unit is cut."""
+    """The output as far as rounding can push it, in each way that could change the decision."""
     raw = np.asarray(output, np.float64)
     raw = raw[:, np.newaxis] if raw.ndim == 1 else raw
     room = allowed.of(raw)
+    for direction in _directions(head, answer, raw):
+        yield _BOUNDED[head.activation](raw + direction * room)
+
+
+def _directions(head: Head, answer: Prediction, raw: Float64) -> Iterator[Float64]:
+    """Signs in the shape of the output: towards the rival class, or up and down where each unit is cut."""
+    applied, probabilities = answer.applied, answer.probabilities
     exclusive = head.task == "multiclass" or (head.task == "binary" and raw.shape[-1] > 1)
-    if exclusive and answer.indices is not None and answer.probabilities is not None:
-        pushes: tuple[Float64, ...] = (_towards_rival(answer.indices, answer.probabilities, room),)
-    else:
-        pushes = (room, -room)
-    for push in pushes:
-        yield _BOUNDED[head.activation](raw + push)
+    if answer.indices is None or probabilities is None or not (exclusive or head.task == "ordinal"):
+        yield from (np.ones_like(raw), -np.ones_like(raw))
+        return
+    won = np.where(answer.indices < 0, probabilities.argmax(axis=-1), answer.indices)[..., np.newaxis]
+    if not exclusive:
+        yield from (np.ones_like(raw), -np.ones_like(raw))
+        if applied.abstain is not None or applied.cost is not None:
+            # Steps before the answered class up and those behind it down is what makes it most probable.
+            towards = np.where(np.arange(raw.shape[-1]) < won, 1.0, -1.0)
+            yield from (towards, -towards)
+        return
+    yield _towards_rival(won, probabilities)
+    if applied.abstain is not None:
+        alone = np.where(np.arange(raw.shape[-1]) == won, 1.0, -1.0)
+        yield from (alone, -alone)
+    if applied.cost is not None:
+        yield from _towards_costlier(applied.cost.matrix, probabilities)
 
 
-def _towards_rival(indices: NDArray[np.int64], probabilities: Float64, room: Float64) -> Float64:
-    """Takes its room from the answered class and gives it to the likeliest other one."""
-    won = indices[..., np.newaxis]
+def _towards_rival(won: NDArray[np.int64], probabilities: Float64) -> Float64:
+    """Takes from the answered class (batch, *positions, 1) and gives to the likeliest other one."""
     others = probabilities.copy()
     np.put_along_axis(others, won, -1.0, axis=-1)
-    rival = others.argmax(axis=-1)[..., np.newaxis]
-    push = np.zeros_like(room)
-    np.put_along_axis(push, won, -np.take_along_axis(room, won, axis=-1), axis=-1)
-    np.put_along_axis(push, rival, np.take_along_axis(room, rival, axis=-1), axis=-1)
+    push = np.zeros_like(probabilities)
+    np.put_along_axis(push, won, -1.0, axis=-1)
+    np.put_along_axis(push, others.argmax(axis=-1)[..., np.newaxis], 1.0, axis=-1)
     return push
+
+
+def _towards_costlier(costs: Float64, probabilities: Float64) -> Iterator[Float64]:
+    """Gives to classes for which the second cheapest answer costs less; then makes the cheapest dearer and cheaper."""
+    expected = probabilities @ costs
+    cheapest, second = np.moveaxis(np.argsort(expected, axis=-1, kind="stable")[..., :2], -1, 0)
+    yield np.sign(costs.T[cheapest] - costs.T[second])
+    dearer = np.sign(costs.T[cheapest] - np.take_along_axis(expected, cheapest[..., np.newaxis], axis=-1))
+    yield from (dearer, -dearer)

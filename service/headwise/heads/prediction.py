@@ -22,11 +22,15 @@ class Prediction:
     """Answers for outputs of shape (batch, *positions, units); fields that a task does not have are None.
 
     probabilities: (batch, *positions, classes) float64; binary has two columns, multilabel one a label.
-    indices: (batch, *positions) int64, the answered class of binary, multiclass and ordinal heads.
+    indices: (batch, *positions) int64, the answered class of binary, multiclass and ordinal heads; -1 where abstained.
     decisions: (batch, *positions, labels) bool, the labels of a multilabel head that are on.
     values: (batch, *positions, units) float64, regression.
     margins: (batch, *positions) float64, a tanh head without calibrator.
     top: (batch, *positions, k) int64, the k most probable classes, most probable first.
+    abstained: (batch, *positions) bool, rows without an answer; None where the head does not abstain.
+    sets: (batch, *positions, classes) bool, the classes in each prediction set.
+    intervals: (batch, *positions, k, 2) float64, between which the probability of the positive class lies (k = 1), or
+    of each label (Venn-Abers).
     """
 
     task: Task
@@ -39,13 +43,23 @@ class Prediction:
     values: Float64 | None = None
     margins: Float64 | None = None
     top: NDArray[np.int64] | None = None
+    abstained: NDArray[np.bool_] | None = None
+    sets: NDArray[np.bool_] | None = None
+    intervals: Float64 | None = None
 
     @property
-    def labels(self) -> NDArray[np.str_] | Labels | None:
-        """The answered labels (batch, *positions) of str; multilabel: for each row those that are on."""
+    def labels(self) -> NDArray[np.str_] | NDArray[np.object_] | Labels | None:
+        """The answered labels (batch, *positions) of str; multilabel: for each row those that are on.
+
+        Where the head may abstain they are objects, None where it did.
+        """
         if self.decisions is not None:
             return _on(self.decisions, self.classes)
-        return None if self.indices is None else np.asarray(self.classes)[self.indices]
+        if self.indices is None:
+            return None
+        if self.abstained is None:
+            return np.asarray(self.classes)[self.indices]
+        return np.array([*self.classes, None], dtype=object)[self.indices]
 
 
 def _on(decisions: NDArray[np.bool_], classes: tuple[str, ...]) -> Labels:

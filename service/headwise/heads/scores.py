@@ -39,12 +39,16 @@ class Scores:
     """evidence: (rows, k) float64, what a decision compares. probabilities: (rows, classes) float64.
 
     Evidence is one column for binary, one a class for multiclass, one a label for multilabel and one a step
-    for ordinal. A margin has no probabilities. Regression keeps its values in `evidence`.
+    for ordinal. For multiclass only its order is meant: it ranks classes whose probabilities rounded to a tie.
+    A margin has no probabilities. Regression keeps its values in `evidence`.
+    interval: (rows, k, 2) float64, between which probabilities the calibrator places each column's P (Venn-Abers);
+    NaN for a label whose calibrator says none.
     """
 
     evidence: Float64
     space: Space
     probabilities: Float64 | None
+    interval: Float64 | None = None
 
 
 def _class_steps(exceed: Float64) -> Float64:
@@ -56,7 +60,7 @@ def _class_steps(exceed: Float64) -> Float64:
 
 
 def _binary_from_logits(z: Float64) -> Scores:
-    return Scores(z, Space.LOGIT, np.concatenate([sigmoid(-z), sigmoid(z)], axis=1))
+    return Scores(z, Space.LOGIT, sigmoid(np.concatenate([-z, z], axis=1)))
 
 
 def _multiclass_from_logits(z: Float64) -> Scores:

@@ -27,6 +27,7 @@ _CHOICE = len(("signatures", "NAME", "heads", "NAME"))
 _REASONS = {
     "missing": "it is required",
     "unexpected_keyword_argument": "there is no such key",
+    "union_tag_invalid": "its {discriminator} is '{tag}': it must be one of {expected_tags}",
     "union_tag_not_found": "its {discriminator} is required",
 }
 
@@ -52,6 +53,14 @@ def read_card(version_folder: Path) -> CardFile | None:
         return None
     except OSError as error:
         raise InvalidCardError(f"{file}: {error.strerror}") from error
+    return card_file(file, data)
+
+
+def card_file(file: Path, data: bytes) -> CardFile:
+    """A card of these bytes, which are those of a file.
+
+    Raises: InvalidCardError with the file, the key and the reason.
+    """
     try:
         return CardFile(parse_card(data), hashlib.sha256(data).hexdigest(), data)
     except InvalidCardError as error:
@@ -137,9 +146,13 @@ def _refusal(error: ValidationError) -> InvalidCardError:
 
 
 def _key(loc: tuple[int | str, ...]) -> list[str]:
-    """The key in the card: pydantic's path without the chosen method or rule, which it puts behind its key."""
-    chosen = len(loc) > _CHOICE and loc[_CHOICE] in ("calibration", "decision")
-    return [str(part) for at, part in enumerate(loc) if not (chosen and at == _CHOICE + 1)]
+    """The key in the card: pydantic's path without the chosen method, rule or type, which it puts behind its key."""
+    return [str(part) for at, part in enumerate(loc) if not _is_chosen(loc[_CHOICE:at])]
+
+
+def _is_chosen(before: tuple[int | str, ...]) -> bool:
+    """Whether what follows these parts of a head's path is no key, but the choice among several forms of a value."""
+    return before in (("calibration",), ("decision",)) or before[-2:-1] in (("calibrators",), ("quantiles",))
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

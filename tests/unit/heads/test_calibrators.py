@@ -1,140 +1,218 @@
-"""Every registered calibrator: its formula, its place in the registry, and what it may never do."""
+"""What every registered calibrator promises, whatever its parameters."""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+import dataclasses
+import json
+from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter
-from scipy import special
+from numpy.typing import NDArray
 
 from headwise.errors import InvalidCardError
-from headwise.heads import CALIBRATORS, Calibrator, Head, Layout, Platt, Temperature
-from headwise.heads.calibrators import AnyCalibrator
-from headwise.heads.scores import Form
-from strategies.heads import LEGAL, Case, build, cases
+from headwise.heads import CALIBRATORS, Head, HeadCard, SignatureHeads
+from headwise.heads.calibrators import (
+    AnyCalibrator,
+    Beta,
+    EachLabel,
+    Identity,
+    Isotonic,
+    Platt,
+    Temperature,
+    TemperatureMixture,
+    Vector,
+    VennAbers,
+)
+from headwise.heads.decisions import above
+from headwise.heads.links import sigmoid
+from headwise.heads.scores import FROM_LOGITS, Form, Scores, Space
+from headwise.repository.card_writer import card_json
+from headwise.repository.cards import parse_card
+from strategies.heads import STRATEGIES
 
-EXAMPLES: dict[str, Calibrator] = {"temperature": Temperature(1.31), "platt": Platt(0.7, -0.2)}
-PROBABILISTIC = [(layout, a) for layout, a in LEGAL if layout is not Layout.REGRESSION]
+CLASSES = 3
+HEADS = {
+    Form.BINARY: Head("binary", "linear", ("no", "yes")),
+    Form.MULTICLASS: Head("multiclass", "linear", ("a", "b", "c")),
+    Form.MULTILABEL: Head("multilabel", "linear", ("a", "b", "c")),
+    Form.CUMULATIVE: Head("ordinal", "linear", ("a", "b", "c", "d")),
+    Form.CONDITIONAL: Head("ordinal", "linear", ("a", "b", "c", "d"), encoding="conditional"),
+}
+ROWS_SUM_TO_ONE = frozenset(Form) - {Form.MULTILABEL}
+
+NEUTRAL: dict[str, AnyCalibrator | None] = {
+    "identity": Identity(),
+    "temperature": Temperature(1.0),
+    "temperature_mixture": TemperatureMixture(1.0, 0.0),
+    "vector": Vector((1.0, 1.0, 1.0), (0.0, 0.0, 0.0)),
+    "platt": Platt(1.0, 0.0),
+    "beta": Beta(1.0, 1.0, 0.0),
+    "isotonic": None,
+    "venn_abers": None,
+    "per_label": EachLabel((Platt(1.0, 0.0), Beta(1.0, 1.0, 0.0), TemperatureMixture(1.0, 0.0))),
+}
+"""The parameters that change nothing; None for a step function, which always does."""
+
+EXAMPLES: dict[str, AnyCalibrator] = {
+    "isotonic": Isotonic((0.0,), (0.2, 0.7)),
+    "venn_abers": VennAbers((0.0,), (0.1, 0.2, 0.6), (0.3, 0.7, 0.8)),
+    **{name: calibrator for name, calibrator in NEUTRAL.items() if calibrator is not None},
+}
+
+EVERY = [(name, form) for name, kind in CALIBRATORS.items() for form in sorted(kind.FORMS)]
+MONOTONE = [(name, form) for name, form in EVERY if form in CALIBRATORS[name].MONOTONE]
+CUT = [(name, form) for name, form in EVERY if form is not Form.MULTICLASS]
+KEEPS_ARGMAX = [(name, form) for name, form in EVERY if form in CALIBRATORS[name].KEEPS_ARGMAX]
 
 
-def test_the_registry_the_card_and_this_test_know_the_same_calibrators() -> None:
+def card_of(form: Form, calibrator: AnyCalibrator) -> HeadCard:
+    head = dataclasses.replace(HEADS[form], calibration=calibrator)
+    return HeadCard(1, {"serving_default": SignatureHeads({"o": head})})
+
+
+def width(form: Form) -> int:
+    return 1 if form is Form.BINARY else CLASSES
+
+
+def rows_of(form: Form, largest: float = 40.0) -> NDArray[np.float64]:
+    """Ordinary logits, zeros, ties, neighbours, floors and the largest of both signs, mixed."""
+    generator = np.random.default_rng(4)
+    special = generator.choice([0.0, -60.0, 1.0, np.nextafter(1.0, 2.0), -1e-9, largest, -largest], (30, width(form)))
+    ordinary = generator.normal(scale=9, size=(31, width(form)))
+    neighbours = np.repeat(np.linspace(-4, -0.1, 25)[:, np.newaxis], width(form), axis=1)
+    neighbours[:, -1] = np.nextafter(neighbours[:, -1], 0)
+    return np.concatenate([special, ordinary, neighbours])
+
+
+def probabilities(scores: Scores) -> NDArray[np.float64]:
+    assert scores.probabilities is not None
+    return scores.probabilities
+
+
+def test_the_registry_the_card_and_these_tests_know_the_same_calibrators() -> None:
     members = get_args(get_args(AnyCalibrator)[0])
 
     assert set(CALIBRATORS.values()) == set(members)
-    assert {name: type(example) for name, example in EXAMPLES.items()} == CALIBRATORS
-    assert all(example.method == name for name, example in EXAMPLES.items())
+    assert set(STRATEGIES) == set(NEUTRAL) == set(CALIBRATORS)
 
 
 @pytest.mark.parametrize("name", CALIBRATORS)
-def test_parameters_survive_json_bit_for_bit(name: str) -> None:
-    adapter: TypeAdapter[Any] = TypeAdapter(AnyCalibrator)
+@settings(max_examples=8)
+@given(data=st.data())
+def test_a_card_keeps_every_parameter_bit_for_bit(name: str, data: st.DataObject) -> None:
+    calibrator = data.draw(STRATEGIES[name](CLASSES))
 
-    assert adapter.validate_json(adapter.dump_json(EXAMPLES[name])) == EXAMPLES[name]
+    read = parse_card(card_json(card_of(min(calibrator.FORMS), calibrator)))
 
-
-@pytest.mark.parametrize(("name", "form"), [(name, form) for name in CALIBRATORS for form in CALIBRATORS[name].FORMS])
-def test_a_calibrator_gives_probabilities_for_each_form_it_names(name: str, form: Form) -> None:
-    logits = np.random.default_rng(1).normal(scale=9, size=(50, 1 if form is Form.BINARY else 3))
-
-    scores = EXAMPLES[name].scores(logits, form)
-
-    assert scores.probabilities is not None
-    assert ((scores.probabilities >= 0) & (scores.probabilities <= 1)).all()
-    assert scores.evidence.shape == logits.shape
+    found = read.signatures["serving_default"].heads["o"].calibration
+    assert found == calibrator
+    assert repr(found) == repr(calibrator)
+    assert calibrator.method == name
+    assert calibrator.classes in (None, CLASSES)
 
 
-@given(st.floats(-1e4, 1e4), st.floats(0.05, 20))
-def test_temperature_divides_the_logit(z: float, temperature: float) -> None:
-    head = Head("binary", "linear", ("no", "yes"), calibration=Temperature(temperature))
+@pytest.mark.parametrize(("name", "form"), EVERY)
+@settings(max_examples=8)
+@given(data=st.data())
+def test_probabilities_are_finite_and_sum_to_one(name: str, form: Form, data: st.DataObject) -> None:
+    calibrator, z = data.draw(STRATEGIES[name](CLASSES)), rows_of(form, largest=1e30)
 
-    probabilities = head.predict([z]).probabilities
+    scores = calibrator.scores(z, form)
 
-    assert probabilities is not None
-    assert probabilities[0].tolist() == pytest.approx(special.expit([-z / temperature, z / temperature]), rel=1e-13)
-
-
-@given(st.lists(st.floats(-20, 20), min_size=2, max_size=6), st.floats(0.5, 20))
-def test_temperature_divides_every_class_logit(z: list[float], temperature: float) -> None:
-    head = Head("multiclass", "linear", tuple(map(str, range(len(z)))), calibration=Temperature(temperature))
-
-    probabilities = head.predict([z]).probabilities
-
-    assert probabilities is not None
-    assert probabilities[0] == pytest.approx(special.softmax(np.array(z) / temperature), rel=1e-12)
+    p = probabilities(scores)
+    assert np.isfinite(scores.evidence).all()
+    assert scores.evidence.shape == z.shape
+    assert ((p >= 0) & (p <= 1)).all()
+    if form in ROWS_SUM_TO_ONE:
+        np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-14)
 
 
-@given(st.floats(-1e4, 1e4), st.floats(0.01, 50), st.floats(-20, 20))
-def test_platt_moves_and_stretches_the_logit(z: float, slope: float, intercept: float) -> None:
-    head = Head("binary", "linear", ("no", "yes"), calibration=Platt(slope, intercept))
+@pytest.mark.parametrize(("name", "form"), EVERY)
+@settings(max_examples=4)
+@given(data=st.data())
+def test_a_row_is_calibrated_as_it_would_be_alone(name: str, form: Form, data: st.DataObject) -> None:
+    calibrator, z = data.draw(STRATEGIES[name](CLASSES)), rows_of(form)[:35]
 
-    probabilities = head.predict([z]).probabilities
+    whole = calibrator.scores(z, form)
+    alone = [calibrator.scores(z[at : at + 1], form) for at in range(len(z))]
 
-    assert probabilities is not None
-    assert probabilities[0, 1] == pytest.approx(special.expit(slope * z + intercept), rel=1e-13, abs=1e-300)
-
-
-@given(cases(cells=[cell for cell in PROBABILISTIC if cell[0] is Layout.MULTICLASS]), st.floats(0.05, 20))
-def test_temperature_keeps_the_argmax(case: Case, temperature: float) -> None:
-    """Where the lead is not itself a rounding error, and the losers are not all below the floor."""
-    units = case.output.shape[1]
-    calibrated = build(case.layout, case.head.activation, units, calibration=Temperature(temperature))
-    plain = case.head.predict(case.output).probabilities
-    assert plain is not None
-    lead = np.diff(np.sort(np.log(np.maximum(plain, 1e-300)), axis=1)[:, -2:])[:, 0] > 1e-9
-
-    found = calibrated.predict(case.output).indices
-
-    assert found is not None
-    assert np.array_equal(found[lead], plain.argmax(axis=1)[lead])
+    for field in ("evidence", "probabilities", "interval"):
+        parts = [getattr(scores, field) for scores in alone]
+        together = getattr(whole, field)
+        assert all((part is None) == (together is None) for part in parts)
+        assert together is None or np.concatenate(parts).tobytes() == together.tobytes()
 
 
-@given(cases(cells=PROBABILISTIC, calibrated=False, dtypes=("float64",)))
-def test_temperature_1_changes_nothing_that_matters(case: Case) -> None:
-    calibrated = build(
-        case.layout, case.head.activation, case.output.shape[1], calibration=Temperature(1), decision=case.head.decision
-    ).predict(case.output)
-    plain = case.head.predict(case.output)
+@pytest.mark.parametrize(("name", "form"), MONOTONE)
+@settings(max_examples=8)
+@given(data=st.data())
+def test_a_probability_never_falls_as_its_own_logit_rises(name: str, form: Form, data: st.DataObject) -> None:
+    """For ordinal forms the probability is that of exceeding the step: the evidence."""
+    calibrator, column = data.draw(STRATEGIES[name](CLASSES)), data.draw(st.integers(0, width(form) - 1))
+    rising = np.repeat(rows_of(form)[40:41], 200, axis=0)
+    rising[:, column] = np.sort(np.random.default_rng(1).normal(scale=15, size=200))
 
-    if plain.probabilities is not None:
-        np.testing.assert_allclose(calibrated.probabilities, plain.probabilities, rtol=0, atol=1e-12)  # type: ignore[arg-type]
+    scores = calibrator.scores(rising, form)
 
-
-def test_an_impossible_class_drags_no_other() -> None:
-    """Log-softmax is floored at -60: a class of exactly 0 is one that is very unlikely, not minus infinity."""
-    head = Head("multiclass", "softmax", ("a", "b", "c"), calibration=Temperature(2))
-
-    probabilities = head.predict(np.array([[0.8, 0.2, 0.0]], np.float32)).probabilities
-
-    assert probabilities is not None
-    assert probabilities[0, 0] / probabilities[0, 1] == pytest.approx(2, rel=1e-6)
-    assert probabilities[0, 2] == pytest.approx(np.exp(-30) / (np.sqrt(0.8) + np.sqrt(0.2)), rel=1e-6)
+    own = probabilities(scores)[:, -1] if form is Form.BINARY else probabilities(scores)[:, column]
+    if form in (Form.CUMULATIVE, Form.CONDITIONAL):
+        own = scores.evidence[:, column]
+    assert (np.diff(own) >= -1e-15 * np.abs(own[1:])).all()
 
 
-@pytest.mark.parametrize(("dtype", "logit"), [("float16", 8.32), ("float32", 17.33), ("float64", 37.43)])
-def test_a_saturated_sigmoid_is_calibrated_by_the_dtype_it_came_in(dtype: str, logit: float) -> None:
-    head = Head("binary", "sigmoid", ("no", "yes"), calibration=Temperature(2))
+@pytest.mark.parametrize(("name", "form"), KEEPS_ARGMAX)
+@settings(max_examples=8)
+@given(data=st.data())
+def test_the_default_decision_stays_where_that_is_promised(name: str, form: Form, data: st.DataObject) -> None:
+    """Also between logits that differ in their last bit, and at ties."""
+    calibrator, z = data.draw(STRATEGIES[name](CLASSES)), rows_of(form)
 
-    probabilities = head.predict(np.ones(1, dtype)).probabilities
+    scores, plain = calibrator.scores(z, form), FROM_LOGITS[form](z)
 
-    assert probabilities is not None
-    assert probabilities[0, 1] == pytest.approx(special.expit(logit / 2), rel=1e-3)
-    assert probabilities[0, 0] == pytest.approx(special.expit(-logit / 2), rel=5e-3)
+    if form is Form.MULTICLASS:
+        np.testing.assert_array_equal(scores.evidence.argmax(axis=1), z.argmax(axis=1))
+        p = probabilities(scores)
+        assert (p[np.arange(len(z)), z.argmax(axis=1)] == p.max(axis=1)).all()
+    else:
+        half = (0.5,) * z.shape[1]
+        np.testing.assert_array_equal(above(scores, half), above(plain, half))
 
 
-@pytest.mark.parametrize(
-    ("kind", "parameters", "text"),
-    [
-        (Temperature, (0.0,), "temperature is 0.0: it must be finite and 0.001 or more"),
-        *((Temperature, (value,), "temperature is") for value in (-1.0, 1e-320, float("nan"), float("inf"))),
-        (Platt, (-1.0, 0.0), "slope is -1.0: it must be finite and above 0; a negative one would swap the labels"),
-        *((Platt, (value, 0.0), "slope is") for value in (0.0, float("nan"), float("inf"))),
-        *((Platt, (1.0, value), "intercept is") for value in (float("nan"), float("inf"))),
-    ],
-)
-def test_parameters_that_cannot_be_are_refused(kind: type[Any], parameters: tuple[float, ...], text: str) -> None:
-    with pytest.raises(InvalidCardError, match=text):
-        kind(*parameters)
+@pytest.mark.parametrize(("name", "form"), EVERY)
+def test_neutral_parameters_change_nothing(name: str, form: Form) -> None:
+    calibrator, z = NEUTRAL[name], rows_of(form)
+    if calibrator is None:
+        return
+
+    mine, plain = probabilities(calibrator.scores(z, form)), probabilities(FROM_LOGITS[form](z))
+
+    np.testing.assert_allclose(mine, plain, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("name", "form"), CUT)
+@settings(max_examples=8)
+@given(data=st.data(), cut=st.floats(0.01, 0.99))
+def test_a_cut_decides_as_the_probability_says(name: str, form: Form, cut: float, data: st.DataObject) -> None:
+    """Exactly where the evidence is a probability; within the rounding of a logit where it is one."""
+    calibrator, z = data.draw(STRATEGIES[name](CLASSES)), rows_of(form)
+    scores = calibrator.scores(z, form)
+    p = sigmoid(scores.evidence) if scores.space is Space.LOGIT else scores.evidence
+    if form in (Form.BINARY, Form.MULTILABEL):
+        np.testing.assert_array_equal(p, probabilities(scores)[:, -z.shape[1] :])
+
+    sure = np.abs(p - cut) > (1e-12 if scores.space is Space.LOGIT else -1)
+    np.testing.assert_array_equal(above(scores, (cut,) * z.shape[1])[sure], (p >= cut)[sure])
+
+
+@pytest.mark.parametrize("name", CALIBRATORS)
+def test_a_key_that_a_card_does_not_know_is_refused(name: str) -> None:
+    calibrator = EXAMPLES[name]
+    form = min(calibrator.FORMS)
+    card = json.loads(card_json(card_of(form, calibrator)))
+    card["signatures"]["serving_default"]["heads"]["o"]["calibration"]["sharpness"] = 2
+
+    with pytest.raises(InvalidCardError, match=r"^signatures\.serving_default\.heads\.o\.calibration\.sharpness: ther"):
+        parse_card(json.dumps(card).encode())

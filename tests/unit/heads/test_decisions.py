@@ -154,7 +154,7 @@ def test_a_class_that_wins_by_a_hair_is_also_first_in_the_list(
         (REGRESSION, {"threshold": "x"}, "a regression head takes no threshold"),
         (REGRESSION, {"top_k": 1}, "a regression head has no classes for top_k to rank"),
         (MARGIN, {"threshold": 0.3}, "a tanh margin without calibrator has no probability"),
-        (MARGIN, {"top_k": 1}, "threshold and top_k do not apply to it"),
+        (MARGIN, {"top_k": 1}, "threshold, top_k, decision, abstain and coverage do not apply to it"),
         (CARD, {"threshold": "nope"}, "no threshold is named 'nope'; the card names: 'screening'"),
         (BINARY, {"threshold": "screening"}, "no threshold is named 'screening'; the card names: none"),
         (PER_LABEL, {"threshold": "a"}, "no threshold is named 'a'; the card names: none"),

@@ -7,8 +7,10 @@ import re
 import runpy
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from headwise.heads import CALIBRATORS, HEAD_TABLE, Head, Legal, Refused
-from headwise.heads.decisions import RULES
+from headwise.heads.decisions import RULES, Decision
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "heads.md").read_text("utf-8")
@@ -35,7 +37,9 @@ def test_every_calibrator_rule_and_task_is_told() -> None:
         assert all(rule in PAGE for rule in rules)
 
 
-def test_the_first_example_is_a_head() -> None:
-    (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+def test_the_examples_are_a_head_and_rules() -> None:
+    first, rules = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)[:2]
 
-    assert Head(**json.loads(example)).labels == ("benign", "malignant")
+    assert Head(**json.loads(first)).labels == ("benign", "malignant")
+    for line in rules.splitlines():
+        assert TypeAdapter(Decision).validate_json(line), line

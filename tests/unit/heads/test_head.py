@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from headwise.errors import InvalidCardError, UnsupportedHeadError
-from headwise.heads import Argmax, Head, Layout, PerLabel, Platt, Temperature, Threshold
+from headwise.errors import CalibrationError, InvalidCardError, NonFiniteOutputError, UnsupportedHeadError
+from headwise.heads import (
+    Abstain,
+    Argmax,
+    Cost,
+    EachLabel,
+    Head,
+    Identity,
+    Layout,
+    PerLabel,
+    Platt,
+    PredictionSet,
+    Prior,
+    Temperature,
+    Threshold,
+    Vector,
+)
+from headwise.heads.scores import Form
 from strategies.heads import build
 
 AB, ABC = ("a", "b"), ("a", "b", "c")
+ABSTAIN = Abstain(cost=1.0)
+THREE = Cost(((0, 1, 1), (1, 0, 1), (1, 1, 0)))
+EACH_CLASS = PredictionSet("lac", 0.9, {"0.9": (0.5, 0.6)})
+MARGIN = {"activation": "tanh"}
+CLASSES = {"task": "multiclass", "labels": ABC}
+LABELS = {"task": "multilabel", "labels": ABC, "activation": "sigmoid"}
+VALUES = {"task": "regression", "labels": ()}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +78,22 @@ AB, ABC = ("a", "b"), ("a", "b", "c")
         ({"task": "multilabel", "decision": PerLabel({"a": 0.5})}, "must name each label once, and no other"),
         ({"task": "multilabel", "decision": PerLabel({"a": 0.5, "b": 0.5, "c": 0.5})}, "and no other"),
         ({"activation": "tanh", "decision": Threshold()}, "decided at 0: leave the decision out"),
+        (MARGIN | {"calibration": Identity(), "decision": Threshold()}, "decided at 0: leave the decision out"),
+        (MARGIN | {"prior": Prior((0.5, 0.5), (0.1, 0.9))}, "a tanh margin without calibrator has no probability"),
+        (VALUES | {"prior": Prior((0.5, 0.5), (0.1, 0.9))}, "prior is given: a regression head has no classes"),
+        (VALUES | {"calibration": Identity()}, "calibration 'identity' does not apply to a regression head"),
+        (CLASSES | {"prior": Prior((0.5, 0.5), (0.1, 0.9))}, "prior source has 2 entries: it must have 3"),
+        ({"prior": Prior((0.5, 0.4), (0.1, 0.9))}, "prior source sums to 0.9"),
+        (CLASSES | {"calibration": Vector((1, 1), (0, 0))}, "'vector' was fitted to 2 labels: the head has 3"),
+        (LABELS | {"calibration": EachLabel((Platt(1, 0),))}, "'per_label' was fitted to 1 labels: the head has 3"),
+        ({"decision": THREE}, "costs has 3 rows and columns: the head has 2 classes"),
+        (LABELS | {"decision": THREE}, "cost of a false alarm / (cost of a false alarm + cost of a miss)"),
+        (LABELS | {"decision": Threshold(abstain=Abstain(floor=0.9))}, "abstain and prediction_set need one answer"),
+        (LABELS | {"decision": Threshold(prediction_set=EACH_CLASS)}, "abstain and prediction_set need one answer"),
+        (CLASSES | {"decision": Argmax(prediction_set=EACH_CLASS)}, "a list of 2 quantiles: the head has 3 classes"),
+        (CLASSES | {"decision": Argmax(abstain=Abstain(set=True))}, "abstain by set needs a prediction_set"),
+        ({"decision": Threshold(abstain=ABSTAIN)}, "abstain by cost needs the rule 'cost'"),
+        (CLASSES | {"decision": Argmax(abstain=ABSTAIN)}, "abstain by cost needs the rule 'cost'"),
     ],
 )
 def test_a_head_that_contradicts_itself_is_refused(arguments: dict[str, Any], text: str) -> None:
@@ -72,6 +111,67 @@ def test_cuts_lie_strictly_between_0_and_1(cut: float) -> None:
         Threshold(0.5, {"low": 0.1, "high": cut})
     with pytest.raises(InvalidCardError, match=r"^threshold of label 'a' is "):
         PerLabel({"a": cut})
+
+
+@pytest.mark.parametrize("rule", [Threshold, Argmax, lambda **parts: PerLabel({"a": 0.5}, **parts)])
+def test_ranks_are_counted_from_one(rule: Any) -> None:
+    with pytest.raises(InvalidCardError, match=r"^top_k is 0: it must be 1 or more$"):
+        rule(top_k=0)
+
+
+@pytest.mark.parametrize("part", ["abstain", "prediction_set"])
+def test_parts_of_a_rule_are_of_their_types(part: str) -> None:
+    with pytest.raises(InvalidCardError, match=f"^{part} is .*: it must be one of headwise's"):
+        Argmax(**{part: {"floor": 0.5}})  # type: ignore[arg-type]
+
+
+def test_a_calibration_that_was_refused_changes_nothing() -> None:
+    output = np.array([[-0.3], [0.0], [0.9]], np.float32)
+    for activation in ("linear", "tanh"):
+        plain = Head("binary", activation, AB)
+        refused = replace(plain, calibration=Identity())
+
+        assert refused.is_margin == plain.is_margin == (activation == "tanh")
+        for name in ("probabilities", "margins", "indices"):
+            one, other = getattr(plain.predict(output), name), getattr(refused.predict(output), name)
+            assert (one is None) == (other is None)
+            assert one is None or one.tobytes() == other.tobytes()
+
+
+def test_the_threshold_cuts_after_the_prior() -> None:
+    head = Head("binary", "sigmoid", AB, prior=Prior((0.5, 0.5), (0.9, 0.1)), decision=Threshold(0.5))
+
+    said = head.predict([0.89, 0.91])
+
+    assert said.indices is not None
+    assert said.indices.tolist() == [0, 1], "odds of 9 against 1 are needed now"
+
+
+@pytest.mark.parametrize(
+    ("head", "output", "logits", "form"),
+    [
+        (Head("binary", "linear", AB), [1.5, -2.0], [[1.5], [-2.0]], Form.BINARY),
+        (Head("binary", "linear", AB), [[[1.0, 1.5]], [[0.0, -2.0]]], [[0.5], [-2.0]], Form.BINARY),
+        (Head("binary", "tanh", AB), [np.tanh(0.5)], [[1.0]], Form.BINARY),
+        (Head("binary", "sigmoid", AB, calibration=Platt(3, 1)), [0.75], [[np.log(3)]], Form.BINARY),
+        (Head("multiclass", "softmax", ABC), [[0.5, 0.5, 0.0]], [[np.log(0.5), np.log(0.5), -60]], Form.MULTICLASS),
+        (Head("multilabel", "linear", AB), [[1.0, 2.0]], [[1.0, 2.0]], Form.MULTILABEL),
+        (Head("ordinal", "linear", ABC, "conditional"), [[1.0, 2.0]], [[1.0, 2.0]], Form.CONDITIONAL),
+    ],
+)
+def test_canonical_logits_are_those_that_a_calibrator_gets(head: Head, output: Any, logits: Any, form: Form) -> None:
+    came, of = head.canonical(output)
+
+    assert of is form
+    assert came.dtype == np.float64
+    np.testing.assert_allclose(came, logits, rtol=1e-12)
+
+
+def test_what_has_no_canonical_logits_is_refused() -> None:
+    with pytest.raises(CalibrationError, match="a regression head answers values"):
+        Head("regression", "linear").canonical([1.0])
+    with pytest.raises(NonFiniteOutputError):
+        Head("binary", "linear", AB).canonical([np.nan])
 
 
 @pytest.mark.parametrize(
@@ -140,8 +240,9 @@ def test_multilabel_labels_are_nested_as_the_output_is() -> None:
     ("fields", "part"),
     [
         ({"labels": "no"}, "labels is the text 'no'"),
-        ({"decision": {"rule": "threshold"}}, "one of headwise's Threshold, PerLabel, Argmax"),
-        ({"calibration": {"method": "temperature"}}, "one of headwise's Temperature, Platt"),
+        ({"decision": {"rule": "threshold"}}, "one of headwise's Threshold, PerLabel, Argmax, Cost"),
+        ({"calibration": {"method": "temperature"}}, "one of headwise's Identity, Temperature, "),
+        ({"prior": {"source": [0.5, 0.5]}}, "one of headwise's Prior"),
     ],
 )
 def test_a_head_of_the_wrong_types_is_refused(fields: dict[str, Any], part: str) -> None:

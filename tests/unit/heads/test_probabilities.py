@@ -29,7 +29,7 @@ def test_probabilities_lie_in_0_to_1_and_exclusive_classes_sum_to_1(case: Case) 
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
     if case.head.task != "multilabel":
         rounding = 1e-3 if case.output.dtype == np.float16 else 1e-5
-        exact = case.head.calibration is not None or case.head.activation == "linear"
+        exact = case.head.calibrator is not None or case.head.activation == "linear"
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-12 if exact else rounding)
 
 

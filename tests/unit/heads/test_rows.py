@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from headwise.heads import Activation, Layout, Prediction, Temperature
+from headwise.heads import (
+    Abstain,
+    Activation,
+    Argmax,
+    Cost,
+    Layout,
+    Prediction,
+    PredictionSet,
+    Temperature,
+)
+from headwise.heads.decisions import ONE_ANSWER
 from strategies.heads import ACTIVATE, LEGAL, Case, build, cases
 
-FIELDS = ("probabilities", "indices", "decisions", "values", "margins", "top")
+FIELDS = ("probabilities", "indices", "decisions", "values", "margins", "top", "abstained", "sets", "intervals")
 UNITS = {
     Layout.BINARY_ONE_UNIT: 1,
     Layout.BINARY_TWO_UNITS: 2,
@@ -39,6 +50,22 @@ def answer(case: Case, output: NDArray[Any]) -> Prediction:
     return case.head.predict(output, top_k=2 if ranks else None)
 
 
+@st.composite
+def decided(draw: st.DrawFn, /, **kind: Any) -> Case:
+    """A case whose card has costs, an abstention or prediction sets, where its task has them."""
+    case = draw(cases(**kind))
+    task, classes = case.head.task, len(case.head.labels)
+    if task not in ONE_ANSWER or case.head.is_margin:
+        return case
+    sets = PredictionSet(draw(st.sampled_from(["lac", "aps"])), 0.9, {"0.9": draw(st.floats(0.1, 0.99))})
+    costs = np.random.default_rng(draw(st.integers(0, 9))).uniform(1, 5, (classes, classes))
+    np.fill_diagonal(costs, 0)
+    abstain = draw(st.sampled_from([None, Abstain(floor=0.7), Abstain(margin=0.2), Abstain(set=True)]))
+    rules: list[Any] = [Cost(costs, None, abstain or Abstain(cost=0.8), sets), Argmax(None, abstain, sets)]  # type: ignore[arg-type]
+    rule = rules[draw(st.integers(0, 1)) if task == "multiclass" else 0]
+    return replace(case, head=replace(case.head, decision=rule))
+
+
 def assert_same(one: Prediction, other: Prediction) -> None:
     """Equal bit for bit, in shape and in which fields there are."""
     for name in FIELDS:
@@ -54,7 +81,7 @@ def stacked(rows: list[Prediction], whole: Prediction) -> Prediction:
     return Prediction(whole.task, whole.classes, whole.applied, whole.observations, **fields)
 
 
-@given(cases())
+@given(decided())
 def test_a_batch_answers_as_each_of_its_rows_alone(case: Case) -> None:
     whole = answer(case, case.output)
     rows = [answer(case, case.output[i : i + 1]) for i in range(len(case.output))]
@@ -86,7 +113,7 @@ def test_the_memory_layout_of_an_output_changes_nothing(case: Case, layout: str)
     assert_same(answer(case, moved), answer(case, case.output))
 
 
-@given(cases())
+@given(decided())
 def test_the_order_of_rows_is_only_their_order(case: Case) -> None:
     forward, backward = answer(case, case.output), answer(case, case.output[::-1])
 
@@ -95,7 +122,7 @@ def test_the_order_of_rows_is_only_their_order(case: Case) -> None:
             assert field[::-1].tobytes() == getattr(backward, name).tobytes(), name
 
 
-@given(cases(positions=True))
+@given(decided(positions=True))
 def test_each_position_is_answered_as_a_row_would_be(case: Case) -> None:
     batch, steps, units = case.output.shape
 

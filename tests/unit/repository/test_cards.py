@@ -78,7 +78,20 @@ MALFORMED = [
         card(BINARY | {"calibration": {"method": "temperature", "temperature": "1.3"}}),
     ),
     (f"{HEAD}.calibration", "its 'method' is required", card(BINARY | {"calibration": {"temperature": 1.3}})),
-    (f"{HEAD}.calibration", "'isotonic'", card(BINARY | {"calibration": {"method": "isotonic"}})),
+    (f"{HEAD}.calibration", "its 'method' is 'spline'", card(BINARY | {"calibration": {"method": "spline"}})),
+    (
+        f"{HEAD}.decision.prediction_set.quantiles.0.9",
+        "valid number",
+        card(
+            BINARY
+            | {
+                "decision": {
+                    "rule": "threshold",
+                    "prediction_set": {"score": "lac", "coverage": 0.9, "quantiles": {"0.9": "x"}},
+                }
+            }
+        ),
+    ),
     (
         f"{HEAD}.decision.cut",
         "there is no such key",
