@@ -25,12 +25,28 @@ from headwise.errors import (
     InvalidRequestError,
     UnsupportedError,
 )
-from headwise.heads import Head, HeadCard, ModelRecord, PerLabel, Platt, SignatureHeads, Temperature, Threshold
+from headwise.heads import (
+    Abstain,
+    Argmax,
+    Cost,
+    Head,
+    HeadCard,
+    ModelRecord,
+    PerLabel,
+    Platt,
+    PredictionSet,
+    Prior,
+    SignatureHeads,
+    Temperature,
+    Threshold,
+    Vector,
+)
 from headwise.repository.card_writer import write_card
 from headwise.repository.cards import read_card
 from headwise.repository.golden_file import read_golden, write_golden
 from headwise.savedmodel import read
 from headwise.training.baking.bake import BakedModel, bake
+from headwise.training.baking.head import answer as graph_answer
 from headwise.training.holdout import read_holdout
 from headwise.training.run import raw_outputs
 from support.command_line import headwise
@@ -39,6 +55,8 @@ from support.recordings import MODELS
 from support.server_process import START_S, channel, server_process
 
 BINARY = Head("binary", "linear", ("no", "yes"))
+SETS = PredictionSet("lac", 0.9, {"0.9": 0.8})
+COSTS = ((0, 1, 5), (1, 0, 1), (3, 1, 0))
 RANDOM = np.random.default_rng(7)
 Heads = Mapping[str, Head]
 
@@ -78,9 +96,25 @@ CASES = {
         dense(1, "sigmoid"),
         {"output_0": Head("binary", "sigmoid", ("no", "yes"), calibration=Platt(1.7, -0.4), decision=Threshold(0.3))},
     ),
-    "pair": Case(dense(2, "softmax"), {"output_0": Head("binary", "softmax", ("no", "yes"))}),
+    "pair": Case(
+        dense(2, "softmax"),
+        {"output_0": Head("binary", "softmax", ("no", "yes"), decision=Threshold(0.3, abstain=Abstain(floor=0.75)))},
+    ),
     "multiclass": Case(
         dense(3, "softmax"), {"output_0": Head("multiclass", "softmax", ("α", "b", "c"), calibration=Temperature(0.4))}
+    ),
+    "cost": Case(
+        dense(3),
+        {
+            "output_0": Head(
+                "multiclass",
+                "linear",
+                ("a", "b", "c"),
+                calibration=Vector((0.8, 1.1, 1.0), (0.1, 0.0, -0.3)),
+                prior=Prior((0.2, 0.3, 0.5), (0.4, 0.4, 0.2)),
+                decision=Cost(COSTS, abstain=Abstain(cost=0.9), prediction_set=SETS, top_k=2),
+            )
+        },
     ),
     "multilabel": Case(
         dense(3),
@@ -219,10 +253,8 @@ def test_predict_answers_as_the_gateway_would(server: grpc.Channel, baked: dict[
             labels = np.where(said.decisions, np.array(head.labels), "")
             assert [[text.decode() for text in row] for row in came["labels"]] == labels.tolist()
         elif said.indices is not None:
-            assert (
-                np.char.decode(came[f"{prefix}labels"].astype(bytes), "utf-8").tolist()
-                == np.asarray(said.labels).tolist()
-            )
+            labels = np.where(said.indices < 0, "", np.array(head.labels)[said.indices])
+            assert np.char.decode(came[f"{prefix}labels"].astype(bytes), "utf-8").tolist() == labels.tolist()
     assert set(came) == {key for key in came if not key.startswith("hidden")}
 
 
@@ -297,6 +329,44 @@ def test_what_tf_examples_cannot_carry_is_left_out_with_the_reason(
 ) -> None:
     assert baked[name].signatures == ("headwise",)
     assert re.search(reason, baked[name].without[signature])
+
+
+def test_what_of_a_decision_stays_the_gateways_is_told(baked: dict[str, BakedModel]) -> None:
+    assert baked["cost"].without == {
+        "prediction sets of output_0": "they have no formula in TensorFlow's ops",
+        "top_k of output_0": "the probabilities of all classes are answered",
+    }
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        Head("multiclass", "linear", ("a", "b", "c"), decision=Cost(COSTS, abstain=Abstain(cost=0.7))),
+        Head("multiclass", "linear", ("a", "b", "c"), decision=Argmax(abstain=Abstain(floor=0.4, margin=0.3))),
+        Head("binary", "linear", ("a", "b"), decision=Cost(((0, 1), (3, 0)), abstain=Abstain(cost=0.5))),
+        Head("ordinal", "linear", ("a", "b", "c", "d"), decision=Threshold(abstain=Abstain(margin=0.2))),
+        Head("ordinal", "linear", ("a", "b", "c"), encoding="conditional", decision=Cost(COSTS)),
+    ],
+    ids=lambda head: f"{head.task} {head.decision.rule}",
+)
+def test_a_graph_decides_and_abstains_as_the_head_does(head: Head) -> None:
+    units = {"binary": 1, "ordinal": len(head.labels) - 1}.get(head.task, len(head.labels))
+    raw = RANDOM.normal(0, 1.5, (200, units))
+
+    came, said = graph_answer(head, tf.constant(raw), units), head.answer(raw)
+
+    assert said.indices is not None
+    np.testing.assert_array_equal(came["indices"].numpy(), said.indices)
+    assert len(set(said.indices.tolist())) >= 2
+
+
+def test_abstention_by_prediction_sets_cannot_be_baked() -> None:
+    head = Head(
+        "multiclass", "linear", ("a", "b", "c"), decision=Argmax(abstain=Abstain(set=True), prediction_set=SETS)
+    )
+
+    with pytest.raises(UnsupportedError, match="abstains by prediction sets, which have no formula"):
+        graph_answer(head, tf.constant([[1.0, 2.0, 3.0]]), 3)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from headwise.diagnostics.golden import GoldenRecord, difference
 from headwise.diagnostics.rounding import standing
 from headwise.errors import UnsupportedError
-from headwise.heads import Head, Prediction
+from headwise.heads import Head, HeadCard, Options, Prediction
 from headwise.repository.golden_file import read_golden
 from headwise.training.baking.graph import HEADWISE, added_name, write_graph
 from headwise.training.publish import drafting_after
@@ -62,7 +62,20 @@ def bake(version: Path) -> BakedModel:
         added, without = write_graph(version, draft.folder, carded.card, carded.saved)
         carry_on(version, draft.folder, carded.card)
         rows = _prove(carded, draft.folder)
-    return BakedModel(draft.version, added, without, rows)
+    return BakedModel(draft.version, added, {**without, **_not_baked(carded.card)}, rows)
+
+
+def _not_baked(card: HeadCard) -> dict[str, str]:
+    """What of the cards' decisions stays the gateway's; nothing that is answered depends on it."""
+    found: dict[str, str] = {}
+    for described in card.signatures.values():
+        for output, head in described.heads.items():
+            applied = head.resolve(Options())
+            if applied.prediction_set is not None:
+                found[f"prediction sets of {output}"] = "they have no formula in TensorFlow's ops"
+            if applied.top_k is not None:
+                found[f"top_k of {output}"] = "the probabilities of all classes are answered"
+    return found
 
 
 def _check_not_baked(version: CardedVersion) -> None:

@@ -1,4 +1,4 @@
-"""The formulas of `heads` as TensorFlow ops in float64, keyed as HEAD_TABLE and CALIBRATORS are.
+"""The formulas of `heads` as TensorFlow ops in float64, keyed as HEAD_TABLE is.
 
 Import it after `require_tensorflow`: TensorFlow prints less then.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from headwise.heads import Activation, Layout, Platt, Temperature, links
+from headwise.heads import Activation, Layout, links
 from headwise.heads.links import FloatDtype
 from headwise.heads.scores import Form, Space
 
@@ -105,7 +105,7 @@ def _conditional_from_probabilities(p: Tensor) -> GraphScores:
     return GraphScores(falling, Space.PROBABILITY, _class_steps(falling))
 
 
-_FROM_LOGITS: Mapping[Form, Callable[[Tensor], GraphScores]] = {
+FROM_LOGITS: Mapping[Form, Callable[[Tensor], GraphScores]] = {
     Form.BINARY: _binary_from_logits,
     Form.MULTICLASS: _multiclass_from_logits,
     Form.MULTILABEL: _multilabel_from_logits,
@@ -134,7 +134,7 @@ def _logits(form: Form, prepare: Callable[[Tensor], Tensor] = _as_it_is) -> Bake
         z = prepare(raw)
         return _floor(tf.nn.log_softmax(z)) if form is Form.MULTICLASS else z
 
-    return BakedCell(lambda raw: _FROM_LOGITS[form](prepare(raw)), canonical)
+    return BakedCell(lambda raw: FROM_LOGITS[form](prepare(raw)), canonical)
 
 
 def _probabilities(form: Form) -> BakedCell:
@@ -181,18 +181,3 @@ BAKED_TABLE: Mapping[Layout, Mapping[Activation, BakedCell]] = {
     Layout.REGRESSION: {"linear": _VALUES, "sigmoid": _VALUES, "tanh": _VALUES},
 }
 """The legal cells of HEAD_TABLE."""
-
-
-def _temperature(by: Temperature, z: Tensor, form: Form) -> GraphScores:
-    return _FROM_LOGITS[form](z / by.temperature)
-
-
-def _platt(by: Platt, z: Tensor, form: Form) -> GraphScores:
-    return _FROM_LOGITS[form](by.slope * z + by.intercept)
-
-
-BAKED_CALIBRATORS: Mapping[str, Callable[[Any, Tensor, Form], GraphScores]] = {
-    "temperature": _temperature,
-    "platt": _platt,
-}
-"""CALIBRATORS, by the name in the card."""

@@ -20,7 +20,7 @@ from headwise.heads import Applied, Head
 from headwise.heads.contract import with_units
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 from headwise.training.evaluating.keras_accuracy import KerasAccuracy, explain, keras_accuracy
-from headwise.training.holdout import Holdout
+from headwise.training.holdout import LabelledRows, read_rows
 from headwise.training.run import Progress, raw_outputs
 from headwise.training.version import read_carded
 
@@ -30,6 +30,7 @@ class Evaluation:
     """One head on the held-out rows.
 
     applied: the decision rule, and who set it. explanation: why Keras's figure differs, or why it does not.
+    unused: the data's columns that are neither input nor target.
     """
 
     output: str
@@ -40,34 +41,34 @@ class Evaluation:
     figures: Figures
     explanation: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...]
+    unused: tuple[str, ...] = ()
 
 
 def evaluate(
     version: Path,
-    holdout: Holdout,
+    data: Path,
     signature_name: str = DEFAULT_SIGNATURE,
     *,
     output: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[Evaluation, ...]:
-    """Run the held-out rows through a version folder and score its heads; `output` chooses one.
+    """Run the held-out rows of a file through a version folder and score its heads; `output` chooses one.
 
     Raises: HeadNotFoundError without a head card, InvalidCardError if it is refused, InvalidRequestError for data
     that does not fit, HeadMismatchError if the output contradicts the card; and what `raw_outputs` raises.
     """
     carded = read_carded(version)
     heads = carded.heads(signature_name, output)
-    targets = holdout.targets_of(tuple(heads))
-    raw = raw_outputs(version, holdout.inputs, signature_name, outputs=tuple(heads), progress=progress)
+    rows = read_rows(data, carded.saved.signatures[signature_name], heads)
+    raw = raw_outputs(version, rows.inputs, signature_name, outputs=tuple(heads), progress=progress)
     facts = {found.where: found for found in facts_of_saved_model(carded.saved, carded.card)}
     return tuple(
-        _evaluation(name, head, raw[name], targets[name], facts[f"{signature_name}.{name}"])
-        for name, head in heads.items()
+        _evaluation(name, head, raw[name], rows, facts[f"{signature_name}.{name}"]) for name, head in heads.items()
     )
 
 
-def _evaluation(name: str, head: Head, raw: NDArray[Any], given: NDArray[Any], facts: Facts) -> Evaluation:
-    raw = with_units(raw)
+def _evaluation(name: str, head: Head, raw: NDArray[Any], rows: LabelledRows, facts: Facts) -> Evaluation:
+    raw, given = with_units(raw), rows.targets[name]
     try:
         targets = check_targets(given, head, raw.shape)
     except InvalidRequestError as error:
@@ -84,4 +85,5 @@ def _evaluation(name: str, head: Head, raw: NDArray[Any], given: NDArray[Any], f
         scored,
         explain(keras, prediction, scored, targets, head),
         diagnose(replace(facts, data=observe(raw, given))),
+        rows.unused,
     )

@@ -13,6 +13,7 @@ from headwise.calibration.figures import Figures
 from headwise.errors import HeadMismatchError
 from headwise.heads import Activation, Head, Prediction
 from headwise.heads.links import logit
+from headwise.heads.scores import Form
 
 CUT = 0.5
 """Where keras.metrics.BinaryAccuracy cuts, whatever the output means."""
@@ -75,12 +76,13 @@ def _cut(prediction: Prediction, head: Head) -> str:
     if prediction.applied.cuts is None or head.is_margin:
         return f"Keras cuts {raw} at {CUT}; the head cuts it at 0."
     (cut,) = prediction.applied.cuts
-    if head.activation == "sigmoid" and head.calibration is None and cut == CUT:
+    unmoved = head.calibrator is None and head.prior is None
+    if head.activation == "sigmoid" and unmoved and cut == CUT:
         return f"Keras cuts {raw} at {CUT}, and so does the head."
-    calibrated = "" if head.calibration is None else f", after {head.calibration.method} calibration"
+    calibrated = "" if head.calibrator is None else f", after {head.calibrator.method} calibration"
     means = "" if (p := _probability_at_cut(head)) is None else f", which is p = {p:.4f}{calibrated}"
     right = ""
-    if head.calibration is None:
+    if unmoved:
         at = logit(np.array([cut])).item() if head.activation == "linear" else cut
         right = f" keras.metrics.BinaryAccuracy(threshold={at:.4g}) counts as the head does."
     return f"Keras cuts {raw} at {CUT}{means}; the head cuts at p = {cut:g} ({prediction.applied.source}).{right}"
@@ -96,13 +98,22 @@ def _probability_at_cut(head: Head) -> float | None:
 
 def _largest(prediction: Prediction, head: Head) -> str:
     applied = prediction.applied
+    calibrated = "" if head.calibrator is None else f" after {head.calibrator.method} calibration"
+    if applied.cuts is None and applied.cost is not None:
+        return f"Keras takes the largest unit for the class; the head what costs least{calibrated} ({applied.source})."
+    if applied.cuts is None and (head.prior is not None or not _keeps_argmax(head)):
+        moved = calibrated if head.prior is None else f"{calibrated}, corrected for the prior"
+        return f"Keras takes the largest unit for the class; the head the most probable class{moved}."
     if applied.cuts is None:
         return "Keras takes the largest unit for the class, and so does the head."
-    calibrated = "" if head.calibration is None else f" after {head.calibration.method} calibration"
     return (
         "Keras takes the larger unit for the class; "
         f"the head cuts P({head.labels[1]}){calibrated} at {applied.cuts[0]:g} ({applied.source})."
     )
+
+
+def _keeps_argmax(head: Head) -> bool:
+    return head.calibrator is None or Form.MULTICLASS in head.calibrator.KEEPS_ARGMAX
 
 
 def _apart(keras: NDArray[Any], ours: NDArray[Any], targets: NDArray[Any]) -> str:
