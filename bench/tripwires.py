@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headwise.api.rest.schemas import classification
+from headwise.api.rest.classify_response import classification
 from headwise.gateway import Classification, HeadAnswer
 from headwise.heads import Activation, Head, Prediction, Temperature, contract
 from headwise.heads.links import Float64, log_softmax

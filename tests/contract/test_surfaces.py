@@ -22,6 +22,16 @@ pytestmark = pytest.mark.anyio
 
 CLASSES = {"task": "multiclass", "activation": "linear", "labels": ["a", "b", "c"]}
 NAMED = {"rule": "threshold", "threshold": 0.5, "thresholds": {"screening": 0.1}}
+SETS = {"score": "aps", "coverage": 0.9, "quantiles": {"0.5": 0.4, "0.9": 0.9}, "seed": 5}
+PER_CLASS = {"score": "lac", "coverage": 0.9, "quantiles": {"0.9": [0.9, 0.2, 0.6]}}
+COSTS = [[0.0, 1.0, 4.0], [2.0, 0.0, 1.0], [9.0, 3.0, 0.0]]
+VENN_ABERS = {
+    "method": "venn_abers",
+    "logits": [-1.0, 1.0],
+    "lower": [0.1, 0.1, 0.3, 0.5, 0.7],
+    "upper": [0.2, 0.4, 0.5, 0.8, 0.9],
+}
+PRIOR = {"source": [0.5, 0.3, 0.2], "target": [0.2, 0.3, 0.5]}
 HEADS: dict[str, tuple[dict[str, Any] | None, int]] = {
     "binary": ({**BINARY, "decision": NAMED}, 1),
     "sigmoid": ({**BINARY, "activation": "sigmoid"}, 1),
@@ -33,11 +43,48 @@ HEADS: dict[str, tuple[dict[str, Any] | None, int]] = {
     "ordinal": ({"task": "ordinal", "activation": "linear", "labels": ["low", "middle", "high"]}, 2),
     "value": ({"task": "regression", "activation": "linear"}, 1),
     "margin": ({**BINARY, "activation": "tanh"}, 1),
+    "identity": ({**BINARY, "calibration": {"method": "identity"}}, 1),
+    "venn_abers": (
+        {**BINARY, "calibration": VENN_ABERS, "decision": {"rule": "threshold", "abstain": {"floor": 0.6}}},
+        1,
+    ),
+    "each_label": (
+        {
+            "task": "multilabel",
+            "activation": "linear",
+            "labels": ["x", "y", "z"],
+            "calibration": {
+                "method": "per_label",
+                "calibrators": [
+                    VENN_ABERS,
+                    {"method": "identity"},
+                    {"method": "platt", "slope": 2.0, "intercept": 0.1},
+                ],
+            },
+        },
+        3,
+    ),
+    "decided": (
+        {
+            **CLASSES,
+            "prior": PRIOR,
+            "decision": {
+                "rule": "cost",
+                "costs": COSTS,
+                "objective": "cost",
+                "abstain": {"cost": 0.5},
+                "prediction_set": SETS,
+                "top_k": 2,
+            },
+        },
+        3,
+    ),
     "refused": ({**BINARY, "activation": "softmax"}, 1),
     "raw": (None, 1),
 }
 
 
+PROVENANCE: dict[str, Any] = {"include": ["probabilities", "provenance"]}
 LOGITS = [[0.8656], [-1.1738], [0.0]]
 TRIPLES = [[0.1, -2.0, 3.5], [1.0, 1.0, 1.0]]
 
@@ -64,6 +111,54 @@ ANSWERS: dict[str, Case] = {
     "provenance of a value": Case("value", [[1.0]], {"include": ["provenance"]}),
     "several heads": Case("two", TRIPLES, {"threshold": {"risk": "screening"}, "top_k": 2, "include": ["raw"]}),
     "positions": Case("positions", [[[0.5, 1.0, -1.0], [0.0, 0.0, 2.0]]] * 2),
+    "identity calibration": Case("identity", LOGITS, {"include": ["provenance"]}),
+    "intervals": Case("venn_abers", LOGITS, {"include": ["intervals", "provenance"]}),
+    "intervals of labels": Case("each_label", TRIPLES, {"include": ["intervals"]}),
+    "intervals nobody has": Case("binary", LOGITS, {"include": ["intervals"]}),
+    "a card that decides": Case("decided", TRIPLES, {"include": ["probabilities", "provenance"]}),
+    "decision": Case("binary", LOGITS, {"decision": {"rule": "threshold", "threshold": 0.2}, **PROVENANCE}),
+    "decision with its default cut": Case("binary", LOGITS, {"decision": {"rule": "threshold"}, **PROVENANCE}),
+    "decision by costs": Case(
+        "binary", LOGITS, {"decision": {"rule": "cost", "costs": [[0, 1], [5, 0]]}, **PROVENANCE}
+    ),
+    "decision of labels": Case(
+        "labels",
+        TRIPLES,
+        {"decision": {"rule": "per_label", "thresholds": {"x": 0.1, "y": 0.2, "z": 0.99}}, **PROVENANCE},
+    ),
+    "decision with all its parts": Case(
+        "classes",
+        TRIPLES,
+        {
+            "decision": {
+                "rule": "argmax",
+                "objective": "none",
+                "abstain": {"floor": 0.5, "margin": 0.1, "set": True},
+                "prediction_set": PER_CLASS,
+                "top_k": 3,
+            },
+            **PROVENANCE,
+        },
+    ),
+    "decision with penalised sets": Case(
+        "classes",
+        TRIPLES,
+        {"decision": {"rule": "argmax", "prediction_set": {**SETS, "score": "raps", "penalty": 0.1, "free": 1}}},
+    ),
+    "abstain": Case("classes", TRIPLES, {"abstain": {"margin": 0.5}, **PROVENANCE}),
+    "abstain never": Case("venn_abers", LOGITS, {"abstain": {}, **PROVENANCE}),
+    "coverage": Case("decided", TRIPLES, {"coverage": 0.5, "abstain": {"set": True}, **PROVENANCE}),
+    "ordinal, abstained": Case("ordinal", [[2.0, -1.0], [-3.0, 3.0]], {"abstain": {"floor": 0.7}}),
+    "options by head": Case(
+        "two",
+        TRIPLES,
+        {
+            "decision": {"risk": {"rule": "threshold", "threshold": 0.2}, "kind": {"rule": "cost", "costs": COSTS}},
+            "abstain": {"risk": {"floor": 0.9}, "kind": {}},
+            **PROVENANCE,
+        },
+    ),
+    "coverage by head": Case("decided", TRIPLES, {"coverage": {"output_0": 0.5}}),
     "an older version": Case("binary", LOGITS, version=1),
     "a label": Case("binary", LOGITS, label="stable"),
 }
@@ -86,6 +181,38 @@ ERRORS: dict[str, tuple[Case, str]] = {
     "top_k 0": (Case("classes", TRIPLES, {"top_k": 0}), "invalid-request"),
     "top_k on a value": (Case("value", [[1.0]], {"top_k": 1}), "invalid-request"),
     "options on a margin": (Case("margin", [[0.5]], {"threshold": 0.5}), "invalid-request"),
+    "decision without rule": (Case("binary", LOGITS, {"decision": {}}), "invalid-request"),
+    "decision of another task": (Case("binary", LOGITS, {"decision": {"rule": "argmax"}}), "invalid-request"),
+    "decision with a bad cut": (
+        Case("binary", LOGITS, {"decision": {"rule": "threshold", "threshold": 1.5}}),
+        "invalid-request",
+    ),
+    "costs that are not square": (
+        Case("binary", LOGITS, {"decision": {"rule": "cost", "costs": [[0.0, 1.0], [5.0]]}}),
+        "invalid-request",
+    ),
+    "decision for no head": (Case("two", TRIPLES, {"decision": {"rsk": {"rule": "argmax"}}}), "invalid-request"),
+    "one decision for two heads": (Case("two", TRIPLES, {"decision": {"rule": "argmax"}}), "invalid-request"),
+    "sets of another coverage": (
+        Case(
+            "classes",
+            TRIPLES,
+            {"decision": {"rule": "argmax", "prediction_set": {**SETS, "coverage": 0.7}}},
+        ),
+        "invalid-request",
+    ),
+    "decision beside threshold": (
+        Case("binary", LOGITS, {"threshold": 0.2, "decision": {"rule": "threshold"}}),
+        "invalid-request",
+    ),
+    "abstain above 1": (Case("classes", TRIPLES, {"abstain": {"floor": 1.5}}), "invalid-request"),
+    "abstain by head above 1": (Case("two", TRIPLES, {"abstain": {"kind": {"floor": 1.5}}}), "invalid-request"),
+    "abstain by sets that are not there": (Case("classes", TRIPLES, {"abstain": {"set": True}}), "invalid-request"),
+    "abstain from labels": (Case("labels", TRIPLES, {"abstain": {"floor": 0.5}}), "invalid-request"),
+    "one abstain for two heads": (Case("two", TRIPLES, {"abstain": {}}), "invalid-request"),
+    "coverage 1": (Case("decided", TRIPLES, {"coverage": 1.0}), "invalid-request"),
+    "coverage without quantile": (Case("decided", TRIPLES, {"coverage": 0.7}), "invalid-request"),
+    "coverage without sets": (Case("classes", TRIPLES, {"coverage": 0.9}), "invalid-request"),
     "output out of range": (Case("sigmoid", [[1.5]]), "output-range"),
     "output not finite": (Case("overflow", [[1.0]]), "non-finite-output"),
     "output missing": (Case("forgetful", [[1.0]]), "output-missing"),

@@ -46,10 +46,15 @@ def write_saved_model(folder: Path, signatures: Mapping[str, saved_model_pb2.Sig
     (folder / "saved_model.pb").write_bytes(saved_model_pb2.SavedModel(meta_graphs=[graph]).SerializeToString())
 
 
-def write_card(folder: Path, heads: Mapping[str, Any], signature_name: str = "serving_default") -> None:
+def write_card(
+    folder: Path,
+    heads: Mapping[str, Any],
+    signature_name: str = "serving_default",
+    evidence: Mapping[str, Any] | None = None,
+) -> None:
     """A card with the heads of one signature."""
     (folder / "assets.extra").mkdir(exist_ok=True)
-    card = {"card_version": 1, "signatures": {signature_name: {"heads": heads}}}
+    card = {"card_version": 1, "signatures": {signature_name: {"heads": heads}}, "evidence": evidence or {}}
     (folder / "assets.extra" / "head.json").write_text(json.dumps(card), "utf-8")
 
 
@@ -75,6 +80,7 @@ class Models:
         inputs: Specs | None = None,
         outputs: Specs | None = None,
         run: Callable[[Arrays], Arrays] = as_it_is,
+        evidence: Mapping[str, Any] | None = None,
     ) -> Path:
         """Publish a version; its folder. Without specs it takes x (batch, units) and answers output_0 alike."""
         signatures = {
@@ -85,7 +91,7 @@ class Models:
         folder = self.folder / name / str(version)
         write_saved_model(folder, signatures)
         if heads is not None:
-            write_card(folder, heads)
+            write_card(folder, heads, evidence=evidence)
         self.backend.models.setdefault(name, {})[version] = InMemoryModel(signatures, run)
         return folder
 

@@ -153,6 +153,7 @@ def _table(answers: Iterator[Any]) -> Table:
         "answer": [f"{head} {_answer(single)}".strip() for _, head, single in cells],
         "probability": [_probability(single) for _, _, single in cells],
         "margin": [_number(single.get("margin")) for _, _, single in cells],
+        "set": [", ".join(single["set"]["labels"]) or "none" if "set" in single else "" for _, _, single in cells],
         "top": [_top(single) for _, _, single in cells],
     }
     shown = {name: texts for name, texts in columns.items() if any(texts) or not cells}
@@ -163,7 +164,9 @@ def _table(answers: Iterator[Any]) -> Table:
 
 
 def _answer(single: dict[str, Any]) -> str:
-    """A label, the labels that are on, or values."""
+    """A label, the labels that are on, values, or that there is none."""
+    if single.get("abstained"):
+        return "abstained"
     if "labels" in single:
         return ", ".join(single["labels"]) or "none"
     value = single.get("label", single.get("value"))

@@ -9,44 +9,68 @@ from typing import Any
 from numpy.typing import NDArray
 
 from headwise.errors import InvalidRequestError
-from headwise.heads import Head, Options, Prediction
+from headwise.heads import Abstain, Head, Options, Prediction
+from headwise.heads.decisions import Rule
 from headwise.repository.served_model import ServedModel
 from headwise.tripwires import HeadWarning
 
 
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
-    """threshold: a cut or name for the only head, or one by head name. top_k: for each head with classes."""
+    """What a request asks of the heads: each option for the only head, or by head name. top_k: for each with classes.
+
+    threshold: a cut or its name in the card. decision, abstain, coverage: as `Options` has them.
+    """
 
     threshold: float | str | Mapping[str, float | str] | None = None
     top_k: int | None = None
+    decision: Rule | Mapping[str, Rule] | None = None
+    abstain: Abstain | Mapping[str, Abstain] | None = None
+    coverage: float | Mapping[str, float] | None = None
 
     def by_head(self, heads: Mapping[str, Head]) -> dict[str, Options]:
         """The options of each head, checked against it.
 
         Raises: InvalidRequestError.
         """
-        cuts = self.threshold
-        if cuts is None:
-            cuts = {}
-        elif not isinstance(cuts, Mapping):
-            if len(heads) != 1:
-                raise InvalidRequestError(
-                    f"the model has the heads {', '.join(map(repr, heads))}: give threshold by head name"
-                )
-            cuts = dict.fromkeys(heads, cuts)
-        if unknown := sorted(set(cuts) - set(heads)):
-            raise InvalidRequestError(
-                f"threshold names the head {unknown[0]!r}; the heads are {', '.join(map(repr, heads))}"
-            )
+        thresholds = _by_head("threshold", self.threshold, heads)
+        decisions = _by_head("decision", self.decision, heads)
+        abstains = _by_head("abstain", self.abstain, heads)
+        coverages = _by_head("coverage", self.coverage, heads)
         several = len(heads) > 1
         options = {
-            name: Options(cuts.get(name), None if several and head.task == "regression" else self.top_k)
+            name: Options(
+                thresholds.get(name),
+                None if several and head.task == "regression" else self.top_k,
+                decisions.get(name),
+                abstains.get(name),
+                coverages.get(name),
+            )
             for name, head in heads.items()
         }
         for name, head in heads.items():
             head.resolve(options[name])
         return options
+
+
+def _by_head(option: str, given: Any, heads: Mapping[str, Head]) -> Mapping[str, Any]:
+    """An option by head name.
+
+    Raises: InvalidRequestError if it does not say for which of several heads it is, or names none.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        if len(heads) != 1:
+            raise InvalidRequestError(
+                f"the model has the heads {', '.join(map(repr, heads))}: give {option} by head name"
+            )
+        return dict.fromkeys(heads, given)
+    if unknown := sorted(set(given) - set(heads)):
+        raise InvalidRequestError(
+            f"{option} names the head {unknown[0]!r}; the heads are {', '.join(map(repr, heads))}"
+        )
+    return given
 
 
 @dataclass(frozen=True, slots=True)

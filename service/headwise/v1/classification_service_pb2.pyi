@@ -30,6 +30,7 @@ class Include(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INCLUDE_PROBABILITIES: _ClassVar[Include]
     INCLUDE_RAW: _ClassVar[Include]
     INCLUDE_PROVENANCE: _ClassVar[Include]
+    INCLUDE_INTERVALS: _ClassVar[Include]
 DATA_TYPE_UNSPECIFIED: DataType
 DATA_TYPE_BOOL: DataType
 DATA_TYPE_INT8: DataType
@@ -48,6 +49,7 @@ INCLUDE_UNSPECIFIED: Include
 INCLUDE_PROBABILITIES: Include
 INCLUDE_RAW: Include
 INCLUDE_PROVENANCE: Include
+INCLUDE_INTERVALS: Include
 
 class ModelSpec(_message.Message):
     __slots__ = ("name", "version", "version_label", "signature_name")
@@ -91,8 +93,113 @@ class Threshold(_message.Message):
     name: str
     def __init__(self, value: _Optional[float] = ..., name: _Optional[str] = ...) -> None: ...
 
+class Decision(_message.Message):
+    __slots__ = ("threshold", "per_label", "argmax", "cost", "objective", "abstain", "prediction_set", "top_k")
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    PER_LABEL_FIELD_NUMBER: _ClassVar[int]
+    ARGMAX_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    ABSTAIN_FIELD_NUMBER: _ClassVar[int]
+    PREDICTION_SET_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    threshold: ThresholdRule
+    per_label: PerLabelRule
+    argmax: ArgmaxRule
+    cost: CostRule
+    objective: str
+    abstain: Abstain
+    prediction_set: PredictionSet
+    top_k: int
+    def __init__(self, threshold: _Optional[_Union[ThresholdRule, _Mapping]] = ..., per_label: _Optional[_Union[PerLabelRule, _Mapping]] = ..., argmax: _Optional[_Union[ArgmaxRule, _Mapping]] = ..., cost: _Optional[_Union[CostRule, _Mapping]] = ..., objective: _Optional[str] = ..., abstain: _Optional[_Union[Abstain, _Mapping]] = ..., prediction_set: _Optional[_Union[PredictionSet, _Mapping]] = ..., top_k: _Optional[int] = ...) -> None: ...
+
+class ThresholdRule(_message.Message):
+    __slots__ = ("threshold", "thresholds")
+    class ThresholdsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    threshold: float
+    thresholds: _containers.ScalarMap[str, float]
+    def __init__(self, threshold: _Optional[float] = ..., thresholds: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class PerLabelRule(_message.Message):
+    __slots__ = ("thresholds",)
+    class ThresholdsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
+    thresholds: _containers.ScalarMap[str, float]
+    def __init__(self, thresholds: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class ArgmaxRule(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class CostRule(_message.Message):
+    __slots__ = ("costs",)
+    COSTS_FIELD_NUMBER: _ClassVar[int]
+    costs: _containers.RepeatedCompositeFieldContainer[CostRow]
+    def __init__(self, costs: _Optional[_Iterable[_Union[CostRow, _Mapping]]] = ...) -> None: ...
+
+class CostRow(_message.Message):
+    __slots__ = ("costs",)
+    COSTS_FIELD_NUMBER: _ClassVar[int]
+    costs: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, costs: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class Abstain(_message.Message):
+    __slots__ = ("floor", "margin", "cost", "set")
+    FLOOR_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    SET_FIELD_NUMBER: _ClassVar[int]
+    floor: float
+    margin: float
+    cost: float
+    set: bool
+    def __init__(self, floor: _Optional[float] = ..., margin: _Optional[float] = ..., cost: _Optional[float] = ..., set: _Optional[bool] = ...) -> None: ...
+
+class PredictionSet(_message.Message):
+    __slots__ = ("score", "coverage", "quantiles", "penalty", "free", "seed")
+    class QuantilesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Quantile
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Quantile, _Mapping]] = ...) -> None: ...
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    QUANTILES_FIELD_NUMBER: _ClassVar[int]
+    PENALTY_FIELD_NUMBER: _ClassVar[int]
+    FREE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    score: str
+    coverage: float
+    quantiles: _containers.MessageMap[str, Quantile]
+    penalty: float
+    free: int
+    seed: int
+    def __init__(self, score: _Optional[str] = ..., coverage: _Optional[float] = ..., quantiles: _Optional[_Mapping[str, Quantile]] = ..., penalty: _Optional[float] = ..., free: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class Quantile(_message.Message):
+    __slots__ = ("values",)
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    values: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, values: _Optional[_Iterable[float]] = ...) -> None: ...
+
 class ClassifyOptions(_message.Message):
-    __slots__ = ("threshold", "head_thresholds", "top_k", "include")
+    __slots__ = ("threshold", "head_thresholds", "top_k", "include", "decision", "head_decisions", "abstain", "head_abstains", "coverage", "head_coverages")
     class HeadThresholdsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -100,15 +207,48 @@ class ClassifyOptions(_message.Message):
         key: str
         value: Threshold
         def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Threshold, _Mapping]] = ...) -> None: ...
+    class HeadDecisionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Decision
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Decision, _Mapping]] = ...) -> None: ...
+    class HeadAbstainsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Abstain
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Abstain, _Mapping]] = ...) -> None: ...
+    class HeadCoveragesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     HEAD_THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    HEAD_DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    ABSTAIN_FIELD_NUMBER: _ClassVar[int]
+    HEAD_ABSTAINS_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    HEAD_COVERAGES_FIELD_NUMBER: _ClassVar[int]
     threshold: Threshold
     head_thresholds: _containers.MessageMap[str, Threshold]
     top_k: int
     include: _containers.RepeatedScalarFieldContainer[Include]
-    def __init__(self, threshold: _Optional[_Union[Threshold, _Mapping]] = ..., head_thresholds: _Optional[_Mapping[str, Threshold]] = ..., top_k: _Optional[int] = ..., include: _Optional[_Iterable[_Union[Include, str]]] = ...) -> None: ...
+    decision: Decision
+    head_decisions: _containers.MessageMap[str, Decision]
+    abstain: Abstain
+    head_abstains: _containers.MessageMap[str, Abstain]
+    coverage: float
+    head_coverages: _containers.ScalarMap[str, float]
+    def __init__(self, threshold: _Optional[_Union[Threshold, _Mapping]] = ..., head_thresholds: _Optional[_Mapping[str, Threshold]] = ..., top_k: _Optional[int] = ..., include: _Optional[_Iterable[_Union[Include, str]]] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., head_decisions: _Optional[_Mapping[str, Decision]] = ..., abstain: _Optional[_Union[Abstain, _Mapping]] = ..., head_abstains: _Optional[_Mapping[str, Abstain]] = ..., coverage: _Optional[float] = ..., head_coverages: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class ClassifyRequest(_message.Message):
     __slots__ = ("model", "inputs", "options")
@@ -159,7 +299,7 @@ class Warning(_message.Message):
     def __init__(self, head: _Optional[str] = ..., code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class HeadAnswer(_message.Message):
-    __slots__ = ("task", "classes", "shape", "indices", "labels", "probabilities", "decisions", "values", "margins", "top_indices", "top_count", "raw", "provenance")
+    __slots__ = ("task", "classes", "shape", "indices", "labels", "probabilities", "decisions", "values", "margins", "top_indices", "top_count", "raw", "provenance", "abstained", "sets", "intervals")
     TASK_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
     SHAPE_FIELD_NUMBER: _ClassVar[int]
@@ -173,6 +313,9 @@ class HeadAnswer(_message.Message):
     TOP_COUNT_FIELD_NUMBER: _ClassVar[int]
     RAW_FIELD_NUMBER: _ClassVar[int]
     PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    ABSTAINED_FIELD_NUMBER: _ClassVar[int]
+    SETS_FIELD_NUMBER: _ClassVar[int]
+    INTERVALS_FIELD_NUMBER: _ClassVar[int]
     task: str
     classes: _containers.RepeatedScalarFieldContainer[str]
     shape: _containers.RepeatedScalarFieldContainer[int]
@@ -186,10 +329,13 @@ class HeadAnswer(_message.Message):
     top_count: int
     raw: Tensor
     provenance: Provenance
-    def __init__(self, task: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., shape: _Optional[_Iterable[int]] = ..., indices: _Optional[_Iterable[int]] = ..., labels: _Optional[_Iterable[str]] = ..., probabilities: _Optional[_Iterable[float]] = ..., decisions: _Optional[_Iterable[bool]] = ..., values: _Optional[_Iterable[float]] = ..., margins: _Optional[_Iterable[float]] = ..., top_indices: _Optional[_Iterable[int]] = ..., top_count: _Optional[int] = ..., raw: _Optional[_Union[Tensor, _Mapping]] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ...) -> None: ...
+    abstained: _containers.RepeatedScalarFieldContainer[bool]
+    sets: _containers.RepeatedScalarFieldContainer[bool]
+    intervals: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, task: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., shape: _Optional[_Iterable[int]] = ..., indices: _Optional[_Iterable[int]] = ..., labels: _Optional[_Iterable[str]] = ..., probabilities: _Optional[_Iterable[float]] = ..., decisions: _Optional[_Iterable[bool]] = ..., values: _Optional[_Iterable[float]] = ..., margins: _Optional[_Iterable[float]] = ..., top_indices: _Optional[_Iterable[int]] = ..., top_count: _Optional[int] = ..., raw: _Optional[_Union[Tensor, _Mapping]] = ..., provenance: _Optional[_Union[Provenance, _Mapping]] = ..., abstained: _Optional[_Iterable[bool]] = ..., sets: _Optional[_Iterable[bool]] = ..., intervals: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class Provenance(_message.Message):
-    __slots__ = ("activation", "calibration", "decision_rule", "decision_source", "cuts", "threshold_name", "card_digest", "saturated")
+    __slots__ = ("activation", "calibration", "decision_rule", "decision_source", "cuts", "threshold_name", "card_digest", "saturated", "calibration_source", "prior", "prior_source", "objective", "costs", "abstain", "abstain_source", "prediction_set", "prediction_set_source", "coverage", "coverage_source", "top_k", "top_k_source")
     ACTIVATION_FIELD_NUMBER: _ClassVar[int]
     CALIBRATION_FIELD_NUMBER: _ClassVar[int]
     DECISION_RULE_FIELD_NUMBER: _ClassVar[int]
@@ -198,6 +344,19 @@ class Provenance(_message.Message):
     THRESHOLD_NAME_FIELD_NUMBER: _ClassVar[int]
     CARD_DIGEST_FIELD_NUMBER: _ClassVar[int]
     SATURATED_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    COSTS_FIELD_NUMBER: _ClassVar[int]
+    ABSTAIN_FIELD_NUMBER: _ClassVar[int]
+    ABSTAIN_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    PREDICTION_SET_FIELD_NUMBER: _ClassVar[int]
+    PREDICTION_SET_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_SOURCE_FIELD_NUMBER: _ClassVar[int]
     activation: str
     calibration: str
     decision_rule: str
@@ -206,4 +365,25 @@ class Provenance(_message.Message):
     threshold_name: str
     card_digest: str
     saturated: int
-    def __init__(self, activation: _Optional[str] = ..., calibration: _Optional[str] = ..., decision_rule: _Optional[str] = ..., decision_source: _Optional[str] = ..., cuts: _Optional[_Iterable[float]] = ..., threshold_name: _Optional[str] = ..., card_digest: _Optional[str] = ..., saturated: _Optional[int] = ...) -> None: ...
+    calibration_source: str
+    prior: Prior
+    prior_source: str
+    objective: str
+    costs: _containers.RepeatedCompositeFieldContainer[CostRow]
+    abstain: Abstain
+    abstain_source: str
+    prediction_set: str
+    prediction_set_source: str
+    coverage: float
+    coverage_source: str
+    top_k: int
+    top_k_source: str
+    def __init__(self, activation: _Optional[str] = ..., calibration: _Optional[str] = ..., decision_rule: _Optional[str] = ..., decision_source: _Optional[str] = ..., cuts: _Optional[_Iterable[float]] = ..., threshold_name: _Optional[str] = ..., card_digest: _Optional[str] = ..., saturated: _Optional[int] = ..., calibration_source: _Optional[str] = ..., prior: _Optional[_Union[Prior, _Mapping]] = ..., prior_source: _Optional[str] = ..., objective: _Optional[str] = ..., costs: _Optional[_Iterable[_Union[CostRow, _Mapping]]] = ..., abstain: _Optional[_Union[Abstain, _Mapping]] = ..., abstain_source: _Optional[str] = ..., prediction_set: _Optional[str] = ..., prediction_set_source: _Optional[str] = ..., coverage: _Optional[float] = ..., coverage_source: _Optional[str] = ..., top_k: _Optional[int] = ..., top_k_source: _Optional[str] = ...) -> None: ...
+
+class Prior(_message.Message):
+    __slots__ = ("source", "target")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    source: _containers.RepeatedScalarFieldContainer[float]
+    target: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, source: _Optional[_Iterable[float]] = ..., target: _Optional[_Iterable[float]] = ...) -> None: ...

@@ -11,7 +11,19 @@ import pytest
 from headwise import __version__
 from support.command_line import headwise
 
-VERBS = ("serve", "model-server", "inspect", "attach", "export", "evaluate", "rewrite", "bake", "predict")
+VERBS = (
+    "serve",
+    "model-server",
+    "inspect",
+    "attach",
+    "export",
+    "evaluate",
+    "calibrate",
+    "card",
+    "rewrite",
+    "bake",
+    "predict",
+)
 
 
 def plain(text: str) -> str:

@@ -33,6 +33,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     models.add("labels", {"output_0": {**CLASSES, "task": "multilabel"}}, units=3)
     models.add("values", {"output_0": {"task": "regression", "activation": "linear"}}, units=2)
     models.add("margin", {"output_0": {**BINARY, "activation": "tanh"}})
+    sets = {"score": "lac", "coverage": 0.9, "quantiles": {"0.9": 0.7}}
+    decision = {"rule": "argmax", "abstain": {"set": True}, "prediction_set": sets}
+    models.add("unsure", {"output_0": {**CLASSES, "activation": "softmax", "decision": decision}}, units=3)
     positions: Any = {"inputs": {"x": ("float32", (None, 2, 3))}, "outputs": {"output_0": ("float32", (None, 2, 3))}}
     models.add("positions", {"output_0": CLASSES}, **positions)
     models.add(
@@ -99,6 +102,8 @@ def test_a_json_body_keeps_its_own_options(url: str, tmp_path: Path) -> None:
         ("margin", [0.5], ["row ┃ answer ┃ margin ┃", "0 │ malignant │ 0.5000"]),
         ("labels", [1.0, -1.0, 2.0], ["row ┃ answer ┃ probability ┃", "0 │ a, c │ 0.7311, 0.8808 │"]),
         ("labels", [-1.0, -1.0, -1.0], ["0 │ none │"]),
+        ("unsure", [0.5, 0.25, 0.25], ["row ┃ answer ┃ probability ┃ set ┃", "0 │ a │ 0.5000 │ a │"]),
+        ("unsure", [0.5, 0.5, 0.0], ["row ┃ answer ┃ set ┃", "0 │ abstained │ a, b │"]),
         ("values", [1.5, 2.5], ["0 │ 1.5, 2.5 │"]),
         ("two", [1.0, 2.0, 3.0], ["0 │ risk malignant │ 0.7311", "0 │ kind c │ 0.6652"]),
         ("positions", [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], ["0.0 │ a │ 0.5761", "0.1 │ c │ 0.5761"]),

@@ -8,7 +8,8 @@ from typing import NoReturn
 import grpc
 import structlog
 
-from headwise.api.grpc import converters
+from headwise.api.grpc import classify_request, classify_response
+from headwise.api.grpc.tensors import arrays
 from headwise.api.request_id import HEADER, request_id
 from headwise.api.status import INTERNAL, shown, status_of
 from headwise.gateway import Gateway
@@ -46,12 +47,12 @@ class ClassificationServicer:
         started, status = time.perf_counter(), grpc.StatusCode.CANCELLED
         try:
             answer = await self._gateway.classify(
-                converters.model_spec(request.model),
-                lambda _: converters.arrays(request.inputs),
-                converters.request_options(request.options),
+                classify_request.model_spec(request.model),
+                lambda _: arrays(request.inputs),
+                classify_request.request_options(request.options),
                 timeout=min(self._timeout, context.time_remaining() or self._timeout),
             )
-            response = converters.classification(answer, identity, frozenset(request.options.include))
+            response = classify_response.classification(answer, identity, frozenset(request.options.include))
             status = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # the boundary: every error becomes a status
             status = status_of(error).grpc

@@ -90,6 +90,9 @@ def _models(classify: Classify, operations: Operations, tfs: TfsRoutes) -> APIRo
     async def call_head(request: Request) -> Response:
         return await operations.head(_spec(request))
 
+    async def call_reliability(request: Request) -> Response:
+        return await operations.reliability(_spec(request), request.query_params, request.headers.get("accept", ""))
+
     router.add_api_route("/v1/models", operations.models, response_model=None, summary="All models")
     for version in _VERSIONS:
         path = f"/v1/models/{{model}}{version}"
@@ -97,6 +100,7 @@ def _models(classify: Classify, operations: Operations, tfs: TfsRoutes) -> APIRo
         for route, handler, method, extra in (
             (f"{path}:classify", call_classify, "POST", documentation.CLASSIFY),
             (f"{path}/head", call_head, "GET", documentation.HEAD),
+            (f"{path}/reliability", call_reliability, "GET", documentation.RELIABILITY),
             (f"{path}:predict", tfs.answer, "POST", documentation.PREDICT),
             (f"{path}/metadata", tfs.answer, "GET", documentation.METADATA),
             (path, tfs.answer, "GET", documentation.STATUS),

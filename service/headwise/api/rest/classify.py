@@ -8,7 +8,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from headwise.api.rest import schemas
+from headwise.api.rest import classify_response
+from headwise.api.rest.classify_request import read_options
 from headwise.api.rest.instances import read_inputs
 from headwise.api.rest.problems import problem
 from headwise.api.rest.tfs import json_text
@@ -44,14 +45,14 @@ class Classify:
             return problem(request, error)
 
     async def _answer(self, request: Request, spec: ModelSpec, document: dict[str, Any]) -> Response:
-        signature_name, options, include = schemas.read_options(document)
+        signature_name, options, include = read_options(document)
         classification = await self._gateway.classify(
             ModelSpec(spec.name, spec.version, spec.label, signature_name),
             lambda signature: read_inputs(document, signature),
             options,
             timeout=self._timeout,
         )
-        body = schemas.classification(classification, request.scope["headwise.request_id"], include)
+        body = classify_response.classification(classification, request.scope["headwise.request_id"], include)
         return Response(body, media_type="application/json")
 
 

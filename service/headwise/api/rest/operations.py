@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
+from headwise.api.rest.reliability import reliability
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.snapshot import Model, Version
@@ -64,6 +66,13 @@ class Operations:
         card = model.valid_card()
         headers = {"ETag": f'"{card.digest}"', "X-Model-Version": str(model.version)}
         return Response(card.document, headers=headers, media_type="application/json")
+
+    async def reliability(self, spec: ModelSpec, query: QueryParams, accept: str) -> Response:
+        """The reliability diagrams that the card stores.
+
+        Raises: as `head`; as `reliability.reliability`.
+        """
+        return reliability(await self._gateway.resolve(spec, timeout=self._timeout), query, accept)
 
 
 def _json(document: object, status: int = 200) -> Response:

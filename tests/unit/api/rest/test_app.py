@@ -183,7 +183,16 @@ async def test_the_documentation_describes_the_body_and_every_reference_in_it_re
     call = document["paths"]["/v1/models/{model}:classify"]["post"]
     properties = call["requestBody"]["content"]["application/json"]["schema"]["properties"]
     assert properties.keys() == {"instances", "inputs", "signature_name", "options"}
-    assert "threshold" in json.dumps(properties["options"])
+    options = properties["options"]["properties"]
+    assert options.keys() == {"threshold", "decision", "abstain", "coverage", "top_k", "include"}
+    one, by_head, _ = options["decision"]["anyOf"]
+    rules = {rule["properties"]["rule"]["const"]: rule for rule in one["oneOf"]}
+    assert rules.keys() == {"threshold", "per_label", "argmax", "cost"}
+    assert all("rule" in rule["required"] for rule in rules.values())
+    assert by_head["additionalProperties"] == one
+    assert "$defs" not in json.dumps(document)
+    shown = document["paths"]["/v1/models/{model}/reliability"]["get"]
+    assert shown["responses"]["200"]["content"].keys() == {"application/json", "image/svg+xml"}
     for reference in references(document):
         target = document
         for key in reference.removeprefix("#/").split("/"):

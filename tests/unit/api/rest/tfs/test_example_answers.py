@@ -93,6 +93,19 @@ async def test_classify_scores_each_label_with_the_probability_that_instances_ge
     assert natives(models) == []
 
 
+DECISION = {"rule": "threshold", "abstain": {"floor": 0.75}, "top_k": 1}
+
+
+async def test_scores_stay_where_the_head_abstains(models: Models) -> None:
+    logit = {**HEADS["logit"]["output_0"], "decision": DECISION}
+    models.add("m", {"output_0": logit})
+    own = (await post(models, "m:classify", {"instances": [[0.0], [3.0]]})).json()
+    assert [row.get("abstained", False) for row in own["predictions"]] == [True, False]
+    scores = await results(models, "m:classify", [0.0], [3.0])
+    assert [[score for _, score in row] for row in scores] == [row["probabilities"] for row in own["predictions"]]
+    assert await results(models, "m:regress", [0.0]) == [0.5]
+
+
 async def test_classify_answers_in_the_layout_of_tfs(models: Models) -> None:
     models.add("m", HEADS["softmax4"], units=4)
     body = {"examples": [{"x": [0.5, 0.25, 0.125, 0.125]}, {"x": [0, 0, 0, 1]}]}

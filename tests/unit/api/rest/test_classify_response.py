@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headwise.api.rest.schemas import Include, classification, read_options
-from headwise.errors import InvalidRequestError, NonFiniteOutputError
-from headwise.gateway import Classification, HeadAnswer, RequestOptions
-from headwise.heads import Head, HeadCard, Options
-from headwise.heads.calibrators import Platt
-from headwise.heads.decisions import PerLabel, Threshold
+from headwise.api.rest.classify_request import Include
+from headwise.api.rest.classify_response import classification
+from headwise.errors import NonFiniteOutputError
+from headwise.gateway import Classification, HeadAnswer
+from headwise.heads import Abstain, Argmax, Head, HeadCard, Options, PredictionSet
+from headwise.heads.calibrators import EachLabel, Temperature, VennAbers
 from headwise.repository.cards import CardFile
 from headwise.repository.served_model import ServedModel
 from headwise.tripwires import HeadWarning
@@ -25,6 +25,8 @@ LABELS = Head("multilabel", "sigmoid", ("x", "y", "z"))
 ORDINAL = Head("ordinal", "sigmoid", ("low", "middle", "high"))
 VALUE = Head("regression", "linear")
 THREE = [0.25, 0.5, 0.25]
+VENN_ABERS = VennAbers((0.0,), (0.125, 0.25, 0.5), (0.25, 0.5, 0.75))
+ABSTAINED = {"label": None, "index": None, "probability": None, "abstained": True}
 MARGIN = Head("binary", "tanh", ("no", "yes"))
 
 
@@ -148,51 +150,50 @@ def test_numbers_are_shortest_round_trip_float64(number: float) -> None:
     assert answer["value"] == number
 
 
-def provenance(head: Head, raw: Any, options: Options = NO_OPTIONS) -> Any:
-    return respond({"output_0": (head, raw)}, frozenset({"provenance"}), options)["heads"]["output_0"]["provenance"]
+def test_an_abstained_row_says_so_and_keeps_its_probabilities() -> None:
+    head = Head("multiclass", "softmax", ("a", "b", "c"), decision=Argmax(abstain=Abstain(floor=0.75)))
+    away, told = predictions(head, [THREE, [0.0, 0.125, 0.875]])
+    assert away == {**ABSTAINED, "probabilities": THREE}
+    assert told == {"label": "c", "index": 2, "probability": 0.875, "probabilities": [0.0, 0.125, 0.875]}
+    assert predictions(head, [THREE], frozenset(), abstain=Abstain()) == [
+        {"label": "b", "index": 1, "probability": 0.5}
+    ]
+    positions = predictions(head, np.full((1, 2, 3), 1 / 3), frozenset())
+    assert positions == [[ABSTAINED, ABSTAINED]]
 
 
-def test_provenance_says_what_was_applied_and_who_said_so() -> None:
-    assert provenance(BINARY, [[0.5], [1.0]]) == {
-        "activation": {"value": "sigmoid", "source": "card"},
-        "calibration": {"method": "identity", "source": "default"},
-        "decision": {"rule": "threshold", "threshold": 0.5, "threshold_name": None, "source": "default"},
-        "saturated": 1,
-        "card_digest": "d1935",
-    }
+def test_prediction_sets_list_their_classes() -> None:
+    sets = PredictionSet("lac", 0.9, {"0.5": 0.5, "0.9": 0.75})
+    head = Head(
+        "multiclass", "softmax", ("a", "b", "c"), decision=Argmax(prediction_set=sets, abstain=Abstain(set=True))
+    )
+    wide, single = predictions(head, [THREE, [0.0, 0.125, 0.875]], frozenset())
+    assert wide == {**ABSTAINED, "set": {"labels": ["a", "b", "c"], "indices": [0, 1, 2]}}
+    assert single == {"label": "c", "index": 2, "probability": 0.875, "set": {"labels": ["c"], "indices": [2]}}
+    (narrow,) = predictions(head, [THREE], frozenset(), coverage=0.5)
+    assert narrow == {"label": "b", "index": 1, "probability": 0.5, "set": {"labels": ["b"], "indices": [1]}}
+    empty = predictions(head, [[0.375, 0.375, 0.25]], frozenset(), coverage=0.5, abstain=Abstain())
+    assert empty[0]["set"] == {"labels": [], "indices": []}
 
 
-@pytest.mark.parametrize(
-    ("head", "raw", "options", "expected"),
-    [
-        (BINARY, [[0.5]], Options(0.3), ("threshold", 0.3, None, "request")),
-        (CLASSES, [[0.25, 0.5, 0.25]], Options(), ("argmax", None, None, "default")),
-        (VALUE, [[1.0]], Options(), (None, None, None, "default")),
-        (MARGIN, [[0.5]], Options(), ("threshold", 0.0, None, "default")),
-        (
-            Head("binary", "linear", ("no", "yes"), decision=Threshold(0.4, {"screening": 0.1})),
-            [[0.5]],
-            Options("screening"),
-            ("threshold", 0.1, "screening", "request"),
-        ),
-        (
-            Head("multilabel", "linear", ("x", "y"), decision=PerLabel({"y": 0.2, "x": 0.1})),
-            [[0.5, 0.5]],
-            Options(),
-            ("per_label", {"x": 0.1, "y": 0.2}, None, "card"),
-        ),
-    ],
-)
-def test_the_decision_names_rule_cut_and_source(
-    head: Head, raw: Any, options: Options, expected: tuple[Any, ...]
-) -> None:
-    decision = provenance(head, raw, options)["decision"]
-    assert (decision["rule"], decision["threshold"], decision["threshold_name"], decision["source"]) == expected
+def test_intervals_come_where_they_are_wanted() -> None:
+    wanted: frozenset[Include] = frozenset({"intervals"})
+    binary = Head("binary", "linear", ("no", "yes"), calibration=VENN_ABERS)
+    assert [row["interval"] for row in predictions(binary, [[0.0], [1.0]], wanted)] == [[0.25, 0.5], [0.5, 0.75]]
+    assert "interval" not in predictions(binary, [[0.0]])[0]
+    labels = Head("multilabel", "linear", ("x", "y"), calibration=EachLabel((VENN_ABERS, Temperature(1.0))))
+    assert predictions(labels, [[0.0, 0.0]], wanted)[0]["intervals"] == [[0.25, 0.5], None]
+    nested = predictions(binary, np.zeros((1, 2, 1)), wanted)
+    assert [cell["interval"] for cell in nested[0]] == [[0.25, 0.5], [0.25, 0.5]]
 
 
-def test_a_calibration_comes_from_the_card() -> None:
-    head = Head("binary", "linear", ("no", "yes"), calibration=Platt(slope=2.0, intercept=0.5))
-    assert provenance(head, [[0.5]])["calibration"] == {"method": "platt", "source": "card"}
+def test_intervals_that_no_calibrator_gives_are_null_and_classes_have_none() -> None:
+    wanted: frozenset[Include] = frozenset({"intervals"})
+    assert predictions(BINARY, [[0.75]], wanted) == [
+        {"label": "malignant", "index": 1, "probability": 0.75, "interval": None}
+    ]
+    assert predictions(LABELS, [[0.75, 0.25, 0.25]], wanted) == [{"labels": ["x"], "indices": [0], "intervals": None}]
+    assert predictions(CLASSES, [THREE], wanted) == [{"label": "b", "index": 1, "probability": 0.5}]
 
 
 def test_warnings_are_there_only_where_something_speaks_against_an_answer() -> None:
@@ -202,38 +203,3 @@ def test_warnings_are_there_only_where_something_speaks_against_an_answer() -> N
     body = json.loads(classification(warned, "id-1", PROBABILITIES))
     assert body["warnings"] == [{"head": "output_0", "code": "HW118", "message": "too large"}]
     assert "warnings" not in respond({"output_0": (BINARY, [[0.75]])})
-
-
-def test_options_are_read_with_their_defaults() -> None:
-    assert read_options({"instances": [[1]]}) == ("serving_default", RequestOptions(), PROBABILITIES)
-    body = {
-        "inputs": {},
-        "signature_name": "other",
-        "options": {"threshold": {"a": 0.3, "b": "screening"}, "top_k": 3, "include": []},
-    }
-    assert read_options(body) == ("other", RequestOptions({"a": 0.3, "b": "screening"}, 3), frozenset())
-    assert read_options({"inputs": 1, "signature_name": ""})[0] == "serving_default"
-    assert read_options({"inputs": 1, "options": {"threshold": 1}})[1] == RequestOptions(1.0)
-
-
-@pytest.mark.parametrize(
-    ("body", "text"),
-    [
-        ({"inputs": 1, "instances": []}, "both given"),
-        ({"instances": [], "rows": 3}, "rows: "),
-        ({"instances": [], "signature_name": 3}, "signature_name: "),
-        ({"instances": [], "options": []}, "options: "),
-        ({"instances": [], "options": {"treshold": 0.3}}, "options.treshold: "),
-        ({"instances": [], "options": {"threshold": True}}, "options.threshold: "),
-        ({"instances": [], "options": {"threshold": [0.3]}}, "options.threshold: "),
-        ({"instances": [], "options": {"threshold": {"a": None}}}, "options.threshold"),
-        ({"instances": [], "options": {"top_k": 3.0}}, "options.top_k: "),
-        ({"instances": [], "options": {"top_k": True}}, "options.top_k: "),
-        ({"instances": [], "options": {"include": ["logits"]}}, "options.include.0: "),
-        ({"instances": [], "options": {"include": "raw"}}, "options.include: "),
-    ],
-)
-def test_options_that_cannot_be_are_named_by_their_key(body: dict[str, Any], text: str) -> None:
-    with pytest.raises(InvalidRequestError) as raised:
-        read_options(body)
-    assert text in str(raised.value)
