@@ -61,8 +61,9 @@ class Settings(BaseSettings):
     @field_validator("http", "grpc", "backend")
     @classmethod
     def _is_address(cls, value: str, info: ValidationInfo) -> str:
-        if info.field_name != "backend" or not (value == EMBEDDED or value.startswith(_TARGETS)):
-            address(value, str(info.field_name))
+        if info.field_name == "backend":
+            return backend(value)
+        address(value, str(info.field_name))
         return value
 
     @classmethod
@@ -99,6 +100,16 @@ class Settings(BaseSettings):
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise InvalidSettingsError(f"{config}: {error}") from error
         return found
+
+
+def backend(text: str) -> str:
+    """The text, if it is "embedded" or says where a model server listens.
+
+    Raises: InvalidSettingsError.
+    """
+    if text != EMBEDDED and not text.startswith(_TARGETS):
+        address(text, "backend")
+    return text
 
 
 def address(text: str, name: str) -> tuple[str, int]:

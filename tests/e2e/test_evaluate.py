@@ -159,6 +159,20 @@ def test_a_model_with_several_heads_takes_targets_for_each(tmp_path: Path) -> No
     assert "no head 'other'; the card describes 'risk', 'size'" in ended.err
 
 
+def test_a_table_with_labels_is_scored_as_an_archive_with_indices(logit_model: Path, tmp_path: Path) -> None:
+    features, yes = RANDOM.normal(size=(20, 2)), RANDOM.integers(0, 2, 20)
+    archive = evaluated(logit_model, holdout(tmp_path / "rows.npz", features=features, targets=yes))
+    lines = [
+        f"{at},{x!r},{y!r},{LABELS[label]}"
+        for at, ((x, y), label) in enumerate(zip(features.tolist(), yes, strict=True))
+    ]
+    table = tmp_path / "rows.csv"
+    table.write_text("\n".join(["id,features.0,features.1,targets", *lines]))
+
+    assert evaluated(logit_model, table) == archive
+    assert "neither input nor target: id" in headwise("evaluate", logit_model, "--data", table).out
+
+
 def test_a_finding_that_is_an_error_is_the_exit_code(tmp_path: Path) -> None:
     """A softmax that is written out escapes detection; the numbers give it away."""
 

@@ -26,11 +26,13 @@ VERBS = (
     "attach",
     "export",
     "evaluate",
+    "calibrate",
+    "card",
     "rewrite",
     "bake",
     "predict",
 )
-"""Each is the function of that name in the module of that name, with _ for -."""
+"""Each is the function, or the group of verbs, of that name in the module of that name, with _ for -."""
 
 
 class Verbs(TyperGroup):
@@ -40,7 +42,7 @@ class Verbs(TyperGroup):
         super().__init__(**attributes)
         self.commands = dict.fromkeys(VERBS)  # type: ignore[assignment]  # names alone: for help, and for misspellings
 
-    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002  # typer calls it so
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | TyperGroup | None:  # noqa: ARG002  # typer calls it so
         return _command(cmd_name) if cmd_name in VERBS else None
 
 
@@ -55,16 +57,19 @@ app = typer.Typer(
 )
 
 
-def _command(verb: str) -> TyperCommand:
+def _command(verb: str) -> TyperCommand | TyperGroup:
     name = verb.replace("-", "_")
     gc.disable()  # imports leave no garbage: looking for it took a twentieth of `headwise inspect`
     try:
         module = importlib.import_module(f"headwise.cli.{name}")
     finally:
         gc.enable()
-    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
-    alone.command(verb, cls=getattr(module, "COMMAND_CLASS", None))(getattr(module, name))
-    command: TyperCommand = typer.main.get_command(alone)  # type: ignore[assignment]  # one verb is no group
+    found = getattr(module, name)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+        alone.command(verb, cls=getattr(module, "COMMAND_CLASS", None))(found)
+        found = alone
+    command: TyperCommand | TyperGroup = typer.main.get_command(found)  # type: ignore[assignment]  # typer's own, both
     return command
 
 

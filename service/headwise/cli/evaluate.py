@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress as Bar
 from rich.table import Column, Table
 
-from headwise.cli.options import Json, ModelDir
+from headwise.cli.options import Data, Json, ModelDir
 from headwise.cli.printing import diagnostics, document
+from headwise.cli.printing.notes import show_unused
+from headwise.cli.printing.progress import running
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
 if TYPE_CHECKING:
     from headwise.calibration.figures import Figure
     from headwise.training.evaluating.evaluate import Evaluation
-    from headwise.training.run import Progress
 
 _KERAS_FIGURE = {"MeanAbsoluteError": "mean_absolute_error"}
 """Which of the head's figures is asked of Keras; accuracy of all other metrics."""
@@ -28,43 +27,33 @@ _KERAS_FIGURE = {"MeanAbsoluteError": "mean_absolute_error"}
 
 def evaluate(
     model_dir: ModelDir,
-    data: Annotated[
-        Path, typer.Option(help="An .npz file: arrays named as the signature's inputs, and targets.", metavar="FILE")
-    ],
+    data: Data,
     output: Annotated[str | None, typer.Option(help="Only the head of this output.")] = None,
     signature: Annotated[str, typer.Option(help="The signature to run.")] = DEFAULT_SIGNATURE,
     json: Json = False,
 ) -> None:
     """Score a version on held-out rows: by Keras's own accuracy, by its head card, and why they differ.
 
-    The file's targets are class indices, a 0/1 matrix (multilabel) or values; of several heads, targets.NAME each.
+    The file's targets are class indices or labels, 0/1 a label (multilabel) or values; of several heads, targets.NAME
+    each.
 
     Needs TensorFlow. Exit code 1 if a diagnostic is an error.
     """
     from headwise.repository.sources import version_folder
     from headwise.training.evaluating.evaluate import evaluate as evaluate_version
-    from headwise.training.holdout import read_holdout
 
-    version, holdout = version_folder(model_dir), read_holdout(data)
-    with _progress() as progress:
-        evaluations = evaluate_version(version, holdout, signature, output=output, progress=progress)
+    version = version_folder(model_dir)
+    with running() as progress:
+        evaluations = evaluate_version(version, data, signature, output=output, progress=progress)
     if json:
         document.show(_document(version, evaluations))
     else:
         console = Console(highlight=False)
         for evaluation in evaluations:
             _show(console, version, evaluation)
+        show_unused(console, evaluations[0].unused)
     if any(found.severity == "error" for evaluation in evaluations for found in evaluation.diagnostics):
         raise typer.Exit(1)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar on a terminal's standard error; it goes away at the end."""
-    console = Console(stderr=True)
-    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("running the rows", total=None)
-        yield lambda done, rows: bar.update(task, completed=done, total=rows)
 
 
 def _show(console: Console, version: Path, evaluation: Evaluation) -> None:
@@ -123,7 +112,11 @@ def _number(value: Figure) -> str:
 
 
 def _document(version: Path, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    return {"version": str(version), "heads": {each.output: _head_document(each) for each in evaluations}}
+    return {
+        "version": str(version),
+        "unused_columns": evaluations[0].unused,
+        "heads": {each.output: _head_document(each) for each in evaluations},
+    }
 
 
 def _head_document(evaluation: Evaluation) -> dict[str, Any]:

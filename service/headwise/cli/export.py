@@ -83,13 +83,13 @@ def _export(
 def _validation(data: Path | None, outputs: tuple[str, ...]) -> Validation:
     """The rows of a holdout file, whose targets are class indices, a 0/1 matrix or values."""
     from headwise.training.exporting.proof import Validation
-    from headwise.training.holdout import read_holdout
+    from headwise.training.holdout import plain_targets, read_archive
 
     if data is None:
         return Validation()
-    held_out = read_holdout(data)
+    held_out = read_archive(data)
     inputs = dict(held_out.inputs)
-    targets = held_out.targets_of(outputs) if held_out.targets else None
+    targets = plain_targets(held_out, outputs) if held_out.targets else None
     return Validation(inputs if targets is None else (inputs, targets), as_trained=False)
 
 

@@ -25,6 +25,14 @@ _ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 _EACH = "NAME=… for one of several outputs."
 
 ModelDir = Annotated[Path, typer.Argument(help="models/NAME (its newest version) or models/NAME/VERSION.")]
+Data = Annotated[
+    Path,
+    typer.Option(
+        metavar="FILE",
+        help="Held-out rows: .npz, .csv or .parquet with arrays or columns named as the signature's inputs (or "
+        "NAME.0, NAME.1, …; of a model's only input, all columns in their order), and targets.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Labels = Annotated[
     list[str] | None,
@@ -85,6 +93,17 @@ class Outputs:
         """What --encoding says, by output; raises as `labels` does."""
         return self._named("--encoding", given, one_of("--encoding", _ENCODINGS))
 
+    def objectives(self, given: Iterable[str] | None) -> dict[str, str]:
+        """What --objective says, by output; raises as `labels` does. An objective holds = itself: precision>=0.9."""
+        texts = list(given or ())
+        bare = [text for text in texts if text.partition("=")[0] not in self.names]
+        named = [text for text in texts if text not in bare]
+        return self._named("--objective", [f"{self._only('--objective', text)}={text}" for text in bare] + named, str)
+
+    def target_priors(self, given: Iterable[str] | None) -> dict[str, tuple[float, ...]]:
+        """What --target-prior says, by output; raises as `labels` does."""
+        return self._named("--target-prior", given, _split_shares)
+
     def _named(self, option: str, values: Iterable[str] | None, read: Callable[[str], T]) -> dict[str, T]:
         """The values of an option by output.
 
@@ -130,6 +149,19 @@ def one_of(option: str, choices: Iterable[T]) -> Callable[[str], T]:
 def _split_labels(text: str) -> tuple[str, ...]:
     """`a,b` as labels; blanks around each are dropped."""
     return tuple(label.strip() for label in text.split(","))
+
+
+def _split_shares(text: str) -> tuple[float, ...]:
+    """`0.9,0.1` as numbers.
+
+    Raises: ConfigurationError.
+    """
+    try:
+        return tuple(float(share) for share in text.split(","))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"--target-prior {text}: numbers are expected, one a label in the labels' order, such as 0.9,0.1"
+        ) from error
 
 
 def _read_labels(file: str) -> tuple[str, ...]:

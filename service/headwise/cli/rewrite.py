@@ -49,12 +49,12 @@ def rewrite(
     Needs TensorFlow.
     """
     from headwise.repository.sources import version_folder
-    from headwise.training.holdout import read_holdout
+    from headwise.training.holdout import read_archive
     from headwise.training.rewriting.rewrite import rewrite as rewrite_version
 
     form = one_of("--to", Form)(to)
     version = version_folder(model_dir)
-    rows = None if data is None else read_holdout(data).inputs
+    rows = None if data is None else read_archive(data).inputs
     with Console(stderr=True).status("rewriting, and comparing old and new"):
         done = rewrite_version(version, form.value, signature, output=output, rows=rows)
     if json:

@@ -80,14 +80,21 @@ def _tanh_classes(facts: Facts) -> str | None:
 
 
 def _other_model(facts: Facts) -> str | None:
-    if None in (facts.fingerprint, facts.card_fingerprint) or facts.fingerprint == facts.card_fingerprint:
-        return None
     fitted = " and its calibration was fitted on that one" if facts.declared and facts.declared.calibration else ""
-    return f"the card was written for the model {facts.card_fingerprint}, this one is {facts.fingerprint}{fitted}"
+    for other in (facts.card_fingerprint, facts.fitted_fingerprint):
+        if facts.fingerprint is not None and other not in (None, facts.fingerprint):
+            return f"the card was written for the model {other}, this one is {facts.fingerprint}{fitted}"
+    return None
 
 
 def _without_calibration(facts: Facts) -> bool:
     return facts.declared is None or facts.declared.calibration is None
+
+
+def _expired(facts: Facts) -> str | None:
+    if facts.expired is None or _without_calibration(facts):
+        return None
+    return f"the calibration was meant to be used until {facts.expired}"
 
 
 def _golden(facts: Facts) -> str | None:
@@ -253,5 +260,19 @@ head = Head("ordinal", "softmax", ("mild", "moderate", "severe"))
 head = Head("regression", "softmax")
 """,
         check=refused_at_birth,
+    ),
+    Entry(
+        code="HW132",
+        severity="warning",
+        title="The calibration has expired",
+        what="The day until which the calibration was meant to be used, `expires` in its evidence, is over.",
+        why="Data drifts: a calibration is right for rows like those that it was fitted to. Whoever calibrated gave it "
+        "a day by which it should be looked at again. The head answers on as before.",
+        fix="Calibrate anew with recent rows: `headwise calibrate MODEL_DIR --data FILE --expires DATE`.",
+        example="""
+head = Head("binary", "linear", ("benign", "malignant"), calibration=Temperature(1.31))
+facts = Facts("serving_default.output_0", declared=head, expired="2026-01-31")
+""",
+        check=_expired,
     ),
 )

@@ -10,18 +10,15 @@ from headwise import savedmodel
 from headwise.diagnostics.catalogue import diagnose
 from headwise.diagnostics.diagnostic import Diagnostic
 from headwise.diagnostics.facts import Facts
-from headwise.diagnostics.golden import GoldenRecord, decide_anew
 from headwise.diagnostics.proposal import Proposal, propose
 from headwise.diagnostics.refusal import refuse_errors
 from headwise.diagnostics.suggestion import readable
 from headwise.diagnostics.survey import of_saved_model
-from headwise.errors import ConfigurationError, HeadMismatchError, InvalidCardError, UnreadableModelError
+from headwise.errors import InvalidCardError, UnreadableModelError
 from headwise.heads import Activation, HeadCard, SignatureHeads, Task
 from headwise.heads.spec import Encoding
-from headwise.repository.card_writer import write_card
+from headwise.repository.card_change import change_card
 from headwise.repository.cards import CARD_PATH, fitted, read_card
-from headwise.repository.golden_file import GOLDEN_PATH, read_golden, write_golden
-from headwise.repository.replacement import replace_file
 from headwise.savedmodel import SavedModel
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
@@ -70,11 +67,10 @@ def attach(
     card = fitted(HeadCard(1, {signature_name: SignatureHeads(heads)}), model)
     found = of_saved_model(model, card)
     refuse_errors(found)
-    records = _decided_anew(version, card)
     dropped = _dropped(version, card, signature_name)
-    file = _write(version, card, records)
+    changed = change_card(version, card)
     reasons = {output: proposal.because for output, proposal in proposals.items()}
-    return Attached(file, card, reasons, found, len(records), dropped)
+    return Attached(changed.file, card, reasons, found, changed.golden, dropped)
 
 
 def outputs_of(version: Path, signature_name: str = DEFAULT_SIGNATURE) -> tuple[str, ...]:
@@ -91,16 +87,6 @@ def outputs_of(version: Path, signature_name: str = DEFAULT_SIGNATURE) -> tuple[
     return tuple(readable(model, signature_name))
 
 
-def _decided_anew(version: Path, card: HeadCard) -> tuple[GoldenRecord, ...]:
-    """The version's golden records, with what this card decides for their outputs."""
-    try:
-        return tuple(decide_anew(record, card.heads_of(record.signature_name)) for record in read_golden(version))
-    except HeadMismatchError as error:
-        raise InvalidCardError(
-            f"{version / GOLDEN_PATH}: the model's own answers contradict this card: {error} (HW118)"
-        ) from error
-
-
 def _dropped(version: Path, card: HeadCard, signature_name: str) -> tuple[str, ...]:
     """Outputs with a head in the card that is there now, and none in this one; of an invalid card nothing is known."""
     try:
@@ -113,26 +99,6 @@ def _dropped(version: Path, card: HeadCard, signature_name: str) -> tuple[str, .
         for output in signature.heads
         if output not in card.heads_of(name)
     )
-
-
-def _write(version: Path, card: HeadCard, records: tuple[GoldenRecord, ...]) -> Path:
-    """Golden records and card, both or neither.
-
-    Raises: ConfigurationError if they cannot be written.
-    """
-    golden = version / GOLDEN_PATH
-    before = golden.read_bytes() if records else None
-    try:
-        if records:
-            write_golden(version, records, version.absolute().parent.name)
-        try:
-            return write_card(version, card)
-        except BaseException:
-            if before is not None:
-                replace_file(golden, before)
-            raise
-    except OSError as error:
-        raise ConfigurationError(f"{error.filename or version}: cannot be written: {error.strerror}") from error
 
 
 def _check_free(version: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from headwise.diagnostics.diagnostic import Diagnostic
 from headwise.diagnostics.survey import of_saved_model
 from headwise.errors import CalibrationMismatchError, HeadwiseError, InvalidCardError, UnreadableModelError
 from headwise.heads import HeadCard
-from headwise.repository.cards import CARD_PATH, CardFile, check_card, read_card
+from headwise.repository.cards import CARD_PATH, CardFile, card_file, check_card, read_card
 from headwise.savedmodel import SavedModel
 
 CONTRADICTION = "HW108"
@@ -40,18 +40,27 @@ class Examination:
 
 def examine(folder: Path) -> Examination:
     """Read a version folder; a refusal is part of the result, never raised."""
+    return _examine(folder, folder / CARD_PATH, lambda: read_card(folder))
+
+
+def examine_document(folder: Path, file: Path, document: bytes) -> Examination:
+    """As `examine`, with the document of another file in the card's place."""
+    return _examine(folder, file, lambda: card_file(file, document))
+
+
+def _examine(folder: Path, file: Path, read: Callable[[], CardFile | None]) -> Examination:
     try:
         model = savedmodel.read(folder)
     except UnreadableModelError as error:
         return Examination(None, refusal=error)
     try:
-        card = read_card(folder)
+        card = read()
         found = of_saved_model(model, None if card is None else card.card)
         if card is not None:
             check_card(card.card, model)
             _check_proved(card.card, found)
     except InvalidCardError as error:
-        where = "" if str(folder) in str(error) else f"{folder / CARD_PATH}: "
+        where = "" if str(folder) in str(error) else f"{file}: "
         of_graph = tuple(one for one in of_saved_model(model, None) if one.code != NO_CARD)
         return Examination(model, refusal=type(error)(f"{where}{error}"), diagnostics=of_graph)
     return Examination(model, card, diagnostics=found)

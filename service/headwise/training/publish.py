@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from headwise.errors import ConfigurationError, InvalidRequestError
+from headwise.repository.locking import locked
 from headwise.repository.sources import MODEL_NAME
 
 _DRAFTS = ".export-"
@@ -60,7 +60,7 @@ def drafting(model_folder: Path, number: int | None = None) -> Iterator[Draft]:
             model_folder.mkdir(parents=True, exist_ok=True)
             cleaning.enter_context(_begun(draft.folder))
         yield draft
-        with _said_plainly(model_folder), _locked(model_folder):
+        with _said_plainly(model_folder), locked(model_folder):
             _check_free(model_folder, number)
             draft.publish(model_folder / str(next_version(model_folder) if number is None else number))
 
@@ -127,30 +127,18 @@ def _said_plainly(model_folder: Path) -> Iterator[None]:
 def _begun(draft: Path) -> Iterator[None]:
     """The draft's folder, locked for as long as this process builds it; drafts that nobody builds are swept away."""
     with contextlib.ExitStack() as locks:
-        with _locked(draft.parent):
+        with locked(draft.parent):
             for left in draft.parent.glob(f"{_DRAFTS}*"):
                 _sweep(left)
             draft.mkdir()
-            locks.enter_context(_locked(draft))
+            locks.enter_context(locked(draft))
         yield
 
 
 def _sweep(draft: Path) -> None:
     """Remove a draft whose builder is gone: a lock ends with its process."""
-    with contextlib.suppress(OSError), _locked(draft, wait=False):
+    with contextlib.suppress(OSError), locked(draft, wait=False):
         shutil.rmtree(draft, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold a folder against other exports; where the file system has no locks, only `wait=False` fails."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError) if wait else contextlib.nullcontext():
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _remove_empty(folders: list[Path]) -> None:

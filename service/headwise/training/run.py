@@ -66,6 +66,37 @@ def raw_outputs(
         return model.raw_outputs(inputs, signature_name, outputs=outputs, batch=batch, progress=progress)
 
 
+def in_batches(
+    ask: Callable[[Mapping[str, Array]], Iterable[tuple[str, Array]]],
+    inputs: Mapping[str, Array],
+    signature: Signature,
+    where: str,
+    *,
+    batch: int,
+    progress: Progress | None = None,
+) -> dict[str, Array]:
+    """`raw_outputs` of whatever answers a batch of inputs with its outputs by name; where: who that is.
+
+    Raises: InvalidTensorError, OutputShapeError; what `ask` raises.
+    """
+    arrays, rows = checked_inputs(inputs, signature)
+    fixed = _fixed_batch(signature)
+    parts: dict[str, list[Array]] = {}
+    for start in range(0, rows, fixed or batch):
+        chunk = {name: _rows(array, start, fixed or batch, fixed) for name, array in arrays.items()}
+        asked = min(rows - start, fixed or batch)
+        for name, answer in ask(chunk):
+            if answer.ndim == 0 or len(answer) != (fixed or asked):
+                raise OutputShapeError(
+                    f"{where}: output {name!r} has shape {answer.shape} for {fixed or asked} rows: "
+                    "a row for each input row is expected"
+                )
+            parts.setdefault(name, []).append(_widened(answer[:asked]))
+        if progress is not None:
+            progress(start + asked, rows)
+    return {name: np.concatenate(answers) for name, answers in parts.items()}
+
+
 def checked_inputs(inputs: Mapping[str, Array], signature: Signature) -> tuple[dict[str, Array], int]:
     """The inputs in the signature's dtypes, held against it, and the number of rows.
 
@@ -163,23 +194,12 @@ class RunnableModel:
     ) -> dict[str, Array]:
         """As the function `raw_outputs`."""
         signature = self._signature(signature_name)
-        arrays, rows = checked_inputs(inputs, signature)
         wanted = tuple(signature.outputs if outputs is None else outputs)
-        fixed = _fixed_batch(signature)
-        parts: dict[str, list[Array]] = {name: [] for name in wanted}
-        for start in range(0, rows, fixed or batch):
-            chunk = {name: _rows(array, start, fixed or batch, fixed) for name, array in arrays.items()}
-            asked = min(rows - start, fixed or batch)
-            for name, answer in self._run(signature_name, chunk, wanted):
-                if answer.ndim == 0 or len(answer) != (fixed or asked):
-                    raise OutputShapeError(
-                        f"{self._version}: output {name!r} has shape {answer.shape} for {fixed or asked} rows: "
-                        "a row for each input row is expected"
-                    )
-                parts[name].append(_widened(answer[:asked]))
-            if progress is not None:
-                progress(start + asked, rows)
-        return {name: np.concatenate(answers) for name, answers in parts.items()}
+
+        def ask(chunk: Mapping[str, Array]) -> Iterable[tuple[str, Array]]:
+            return self._run(signature_name, chunk, wanted)
+
+        return in_batches(ask, inputs, signature, str(self._version), batch=batch, progress=progress)
 
     def _signature(self, name: str) -> Signature:
         if name not in self._signatures:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from headwise.diagnostics.suggestion import suggest
+from headwise.diagnostics.survey import MODEL_FINGERPRINT
 from headwise.errors import HeadNotFoundError
 from headwise.heads import Head, HeadCard
 from headwise.repository.card_writer import write_card
 from headwise.repository.cards import CARD_PATH, fitted
 from headwise.repository.examination import examine
+from headwise.repository.revisions import HISTORY_PATH
 from headwise.savedmodel import SavedModel, read
 
 
@@ -61,12 +64,24 @@ def read_carded(folder: Path) -> CardedVersion:
 def carry_on(version: Path, draft: Path, card: HeadCard) -> HeadCard:
     """Give the draft of the next version all of `assets.extra`, and a card, which is fitted to it and returned.
 
+    The cards that the old version had before stay behind: they were written for its graph. A calibration comes along,
+    for the draft computes the same; its evidence names the draft.
+
     Raises: InvalidCardError if the draft's graph contradicts the card.
     """
-    extra = CARD_PATH.parent
-    shutil.copytree(version / extra, draft / extra, dirs_exist_ok=True)
-    write_card(draft, fitted(card, read(draft)))
+    extra, saved = CARD_PATH.parent, read(draft)
+    left_behind = shutil.ignore_patterns(CARD_PATH.name, HISTORY_PATH.name)
+    shutil.copytree(version / extra, draft / extra, dirs_exist_ok=True, ignore=left_behind)
+    evidence = {output: _of_model(told, saved.fingerprint) for output, told in card.evidence.items()}
+    write_card(draft, fitted(replace(card, evidence=evidence), saved))
     return read_carded(draft).card
+
+
+def _of_model(evidence: Any, fingerprint: str | None) -> Any:
+    """Evidence that names a model, as of this one."""
+    if isinstance(evidence, Mapping) and MODEL_FINGERPRINT in evidence:
+        return {**evidence, MODEL_FINGERPRINT: fingerprint}
+    return evidence
 
 
 def _listed(names: Mapping[str, object]) -> str:

@@ -16,7 +16,7 @@ from headwise.savedmodel.detected import UNKNOWN
 from headwise.savedmodel.training_config import Metric
 from support.diagnoses import codes, facts
 
-PROMISED = {f"HW{number}" for number in range(101, 132)}
+PROMISED = {f"HW{number}" for number in range(101, 133)}
 YES_NO = ("no", "yes")
 ABC = ("a", "b", "c")
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from headwise.diagnostics.golden import GoldenRecord, choose, decide_anew, decided, difference
 from headwise.diagnostics.rounding import tolerance
 from headwise.errors import OutputRangeError
-from headwise.heads import Head, PerLabel, Temperature, Threshold
+from headwise.heads import Abstain, Argmax, Cost, Head, PerLabel, PredictionSet, Temperature, Threshold
 from headwise.savedmodel import Signature, TensorSpec
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
@@ -25,6 +25,9 @@ PAIR = Head("binary", "softmax", ("benign", "malignant"))
 SOFTMAX = Head("multiclass", "softmax", ("a", "b", "c"))
 LABELS = Head("multilabel", "sigmoid", ("x", "y"))
 VALUE = Head("regression", "linear")
+COSTS = Cost(((0, 1, 4), (2, 0, 2), (8, 1, 0)), abstain=Abstain(cost=0.7))
+RANDOM = PredictionSet("raps", 0.9, {"0.9": 0.75}, penalty=0.2, free=1)
+UNSURE = Argmax(abstain=Abstain(floor=0.6))
 HEADS: list[tuple[Head, Any]] = [
     (LOGIT, [[1.5]]),
     (SIGMOID, [[0.2]]),
@@ -38,6 +41,16 @@ HEADS: list[tuple[Head, Any]] = [
     (Head("multilabel", "linear", ("x", "y"), decision=PerLabel({"x": 0.9, "y": 0.2})), [[3.0, -3.0]]),
     (Head("ordinal", "sigmoid", ("low", "mid", "high")), [[0.8, 0.3]]),
     (Head("ordinal", "linear", ("low", "mid", "high"), encoding="conditional"), [[2.0, 1.5]]),
+    (replace(SIGMOID, decision=Threshold(0.4, abstain=Abstain(floor=0.7))), [[0.45]]),
+    (replace(PAIR, decision=Threshold(0.4, abstain=Abstain(margin=0.5))), [[0.4, 0.6]]),
+    (replace(PAIR, decision=Cost(((0, 1), (3, 0)))), [[0.7, 0.3]]),
+    (replace(SOFTMAX, decision=UNSURE), [[0.2, 0.5, 0.3]]),
+    (replace(SOFTMAX, decision=Argmax(abstain=Abstain(margin=0.3))), [[0.2, 0.7, 0.1]]),
+    (replace(SOFTMAX, decision=replace(COSTS, abstain=None)), [[0.3, 0.6, 0.1]]),
+    (replace(SOFTMAX, decision=Argmax(abstain=Abstain(set=True), prediction_set=RANDOM)), [[0.1, 0.2, 0.7]]),
+    (Head("multiclass", "linear", ("a", "b", "c"), decision=COSTS), [[-2.0, 3.0, 0.5]]),
+    (Head("ordinal", "sigmoid", ("low", "mid", "high"), decision=Threshold(abstain=Abstain(floor=0.6))), [[0.8, 0.1]]),
+    (Head("ordinal", "linear", ("low", "mid", "high"), decision=COSTS), [[2.0, 1.5]]),
 ]
 
 
@@ -132,6 +145,49 @@ def test_the_cut_of_the_card_is_the_one_that_counts() -> None:
     assert rows(chosen(screening, [[0.1], [0.5]])) == [1]
     pair = replace(PAIR, decision=Threshold(0.1))
     assert rows(chosen(pair, [[0.9, 0.1], [0.5, 0.5], [0.95, 0.05]])) == [1, 2]
+
+
+def test_to_abstain_is_a_decision_that_is_kept_and_held() -> None:
+    head = replace(SOFTMAX, decision=UNSURE)
+    raw = [[0.9, 0.1, 0.0], [0.4, 0.3, 0.3], [0.605, 0.195, 0.2], [0.595, 0.205, 0.2]]
+    records = chosen(head, raw)
+
+    assert rows(records) == [0, 1], "the other rows lie within rounding of the floor"
+    assert [record.decided["y"].tolist() for record in records] == [[0], [-1]]
+    assert told(records[1], SOFTMAX, [raw[1]]) == "head 'y' decides 'a' (0), expected is nothing (it abstains)"
+    assert told(expecting(SOFTMAX, [raw[1]]), head, [raw[1]]) == (
+        "head 'y' decides nothing (it abstains), expected is 'a' (0)"
+    )
+
+
+def test_a_tie_of_costs_is_passed_over_whichever_class_breaks_it() -> None:
+    """In the second row b and c cost nearly the same, and the probability of a, neither of them, counts most."""
+    by_cost = Head("multiclass", "linear", ("a", "b", "c"), decision=replace(COSTS, abstain=None))
+
+    assert rows(chosen(by_cost, [[1.59, 1.15, 1.0], [1.59, 1.15, 3.0]])) == [0]
+
+
+def test_an_ordinal_row_near_the_floor_is_passed_over() -> None:
+    """Only steps that move apart make the middle class more probable."""
+    head = Head("ordinal", "linear", ("low", "mid", "high"), decision=Threshold(abstain=Abstain(floor=0.6)))
+
+    assert rows(chosen(head, [[1.16, -1.67], [1.16, -2.67]])) == [1]
+
+
+def test_a_set_that_hangs_on_its_random_part_settles_nothing() -> None:
+    """Rounding draws the random part anew: only rows that it cannot change are kept."""
+
+    def kept(quantile: float, raw: ArrayLike) -> list[int]:
+        sets = replace(RANDOM, quantiles={"0.9": quantile})
+        return rows(chosen(replace(SOFTMAX, decision=Argmax(abstain=Abstain(set=True), prediction_set=sets)), raw))
+
+    # The likeliest class scores u p1, the second p1 + u p2 + 0.2, the third p1 + p2 + u p3 + 0.4.
+    surely_one, surely_two = [0.7, 0.2, 0.1], [0.3, 0.2, 0.5]
+    perhaps_one = [[0.35 + shift, 0.33 - shift, 0.32] for shift in np.linspace(0, 0.02, 30)]
+    perhaps_none = [[0.9 + shift, 0.1 - shift, 0.0] for shift in np.linspace(0, 0.05, 30)]
+
+    assert kept(0.75, [surely_one, *perhaps_one, *perhaps_none]) == [0]
+    assert kept(1.1, [surely_two]) == [0]
 
 
 def test_rows_that_say_nothing_are_passed_over() -> None:

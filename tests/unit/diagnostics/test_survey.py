@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -92,6 +93,55 @@ def test_a_foreign_calibration_is_an_error_for_the_head_that_has_it() -> None:
     (error,) = of_saved_model(model, card("output_0", fitted, fingerprint="1/2/3/4"))
     (warning,) = of_saved_model(model, card("output_0", plain, fingerprint="1/2/3/4"))
     assert (error.code, error.severity, warning.code, warning.severity) == ("HW116", "error", "HW116", "warning")
+
+
+def test_evidence_of_another_model_is_an_error_for_the_calibration_beside_it() -> None:
+    model = recorded("logit")
+    fitted = Head("binary", "linear", YES_NO, calibration=Temperature(2.0))
+    of = card("output_0", fitted, fingerprint=model.fingerprint)
+
+    assert told(model, replace(of, evidence={"output_0": {"model_fingerprint": model.fingerprint}})) == []
+    stale = replace(of, evidence={"output_0": {"model_fingerprint": "1/2/3/4"}})
+    (error,) = of_saved_model(model, stale)
+    assert (error.code, error.severity) == ("HW116", "error")
+    assert "1/2/3/4" in error.message
+
+
+@pytest.mark.parametrize("evidence", [None, [], {"model_fingerprint": 7}, {"expires": None}, {"other": {}}])
+def test_evidence_that_says_nothing_of_it_is_free_to_have_any_form(evidence: object) -> None:
+    model = recorded("logit")
+    of = card("output_0", Head("binary", "linear", YES_NO, calibration=Temperature(2.0)))
+
+    assert told(model, replace(of, evidence={"output_0": evidence, "z": {"expires": "2000-01-01"}})) == []
+
+
+@pytest.mark.parametrize(
+    ("expires", "message"),
+    [
+        ("2027-01-30", "until 2027-01-30"),
+        ("2027-01-31", None),
+        ("soon", "'soon', which is no date"),
+        (20270131, "20270131, which is no date"),
+    ],
+)
+def test_a_calibration_whose_last_day_is_over_is_a_warning(expires: object, message: str | None) -> None:
+    model, today = recorded("logit"), date(2027, 1, 31)
+    of = replace(card("output_0", Head("binary", "linear", YES_NO)), evidence={"output_0": {"expires": expires}})
+    fitted = Head("binary", "linear", YES_NO, calibration=Temperature(2.0))
+    calibrated = replace(of, signatures=card("output_0", fitted).signatures)
+
+    found = [(one.code, one.severity) for one in of_saved_model(model, calibrated, today)]
+    assert found == ([] if message is None else [("HW132", "warning")])
+    assert all(str(message) in one.message for one in of_saved_model(model, calibrated, today))
+    assert of_saved_model(model, of, today) == (), "without a calibration nothing expires"
+
+
+def test_the_day_that_it_is_counts_unless_said_otherwise() -> None:
+    model = recorded("logit")
+    of = card("output_0", Head("binary", "linear", YES_NO, calibration=Temperature(2.0)))
+
+    assert [code for code, _ in told(model, replace(of, evidence={"output_0": {"expires": "2000-01-01"}}))] == ["HW132"]
+    assert told(model, replace(of, evidence={"output_0": {"expires": "9999-01-01"}})) == []
 
 
 def test_a_head_in_half_precision_is_told_by_the_signature() -> None:

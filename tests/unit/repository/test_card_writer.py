@@ -22,6 +22,7 @@ from headwise.heads import (
 )
 from headwise.repository.card_writer import card_json, write_card
 from headwise.repository.cards import CARD_PATH
+from headwise.repository.revisions import HISTORY_PATH
 
 BINARY = Head(
     task="binary",
@@ -78,6 +79,17 @@ def test_a_card_is_written_as_a_person_would_write_it() -> None:
     assert text.index('"method"') < text.index('"temperature": ')
 
 
+def test_a_list_of_numbers_is_one_line() -> None:
+    evidence: dict[str, object] = {
+        "y": {"interval": [0.125, -1e-9, None, True], "bins": [[1, 2], [3]], "texts": ["[\n 1,\n 2\n ]"], "none": []}
+    }
+    document = card_json(card(BINARY, evidence=evidence))
+
+    assert b'"interval": [0.125, -1e-09, null, true]' in document
+    assert b"[1, 2],\n" in document
+    assert json.loads(document)["evidence"] == evidence
+
+
 def test_required_fields_stay_even_where_they_are_empty() -> None:
     empty = HeadCard(1, {"serving_default": SignatureHeads({})})
 
@@ -95,12 +107,21 @@ def test_evidence_that_is_no_json_is_refused() -> None:
         card_json(card(BINARY, evidence={"ece": float("nan")}))
 
 
-def test_a_card_replaces_the_one_before_and_leaves_nothing_else(tmp_path: Path) -> None:
+def test_a_card_replaces_the_one_before_which_is_kept(tmp_path: Path) -> None:
     write_card(tmp_path, card(HEADS[1]))
     file = write_card(tmp_path, card(BINARY))
 
     assert file == tmp_path / CARD_PATH
     assert file.read_bytes() == card_json(card(BINARY))
+    kept = tmp_path / HISTORY_PATH / "0001.json"
+    assert sorted(tmp_path.rglob("*")) == [file.parent, kept.parent, kept, file]
+    assert kept.read_bytes() == card_json(card(HEADS[1]))
+
+
+def test_the_same_card_again_is_no_new_revision(tmp_path: Path) -> None:
+    for _ in range(2):
+        file = write_card(tmp_path, card(BINARY))
+
     assert list(file.parent.iterdir()) == [file]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from headwise import savedmodel
 from headwise.errors import HeadNotFoundError, InvalidCardError, UnreadableModelError
-from headwise.heads import Head, HeadCard, SignatureHeads
+from headwise.heads import Head, HeadCard, SignatureHeads, Temperature
 from headwise.repository.card_writer import write_card
 from headwise.repository.cards import read_card
+from headwise.repository.revisions import read_revisions
 from headwise.training.version import carry_on, read_carded
 from support.graphs import node, read, saved_model
 
@@ -57,6 +60,24 @@ def test_the_next_version_takes_along_what_lay_beside_the_card(tmp_path: Path) -
     assert found.card == written
     assert written.heads_of("serving_default") == {"y": other}
     assert written.heads_of("other") == {}
+
+
+def test_earlier_cards_stay_with_their_version_and_the_evidence_follows_the_calibration(tmp_path: Path) -> None:
+    old, draft = version(tmp_path / "1"), version(tmp_path / ".draft", head=None)
+    fitted = replace(SIGMOID, calibration=Temperature(2.0))
+    evidence = {"y": {"rows": 7, "model_fingerprint": savedmodel.read(old).fingerprint}, "z": "a note"}
+    card = HeadCard(1, {"serving_default": SignatureHeads({"y": fitted})}, evidence=evidence)
+    write_card(old, card)
+    assert len(read_revisions(old)) == 2
+
+    written = carry_on(old, draft, card)
+
+    assert [one.is_current for one in read_revisions(draft)] == [True]
+    assert written.evidence == {
+        "y": {"rows": 7, "model_fingerprint": savedmodel.read(draft).fingerprint},
+        "z": "a note",
+    }
+    assert read_carded(draft).card == written
 
 
 def test_a_card_that_the_next_version_contradicts_is_refused(tmp_path: Path) -> None:

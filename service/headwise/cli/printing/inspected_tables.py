@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
 from headwise.cli.printing import diagnostics
-from headwise.heads import Argmax, Head, HeadCard, PerLabel, Threshold
-from headwise.heads.calibrators import AnyCalibrator
-from headwise.heads.decisions import DEFAULTS, Rule
+from headwise.cli.printing.heads_table import heads_table
 from headwise.repository.inspection import Inspected, Inspection
 from headwise.savedmodel import UNKNOWN, DetectedHead, SavedModel, Signature
 from headwise.savedmodel.keras import KerasModel
-from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 from headwise.savedmodel.training_config import TrainingConfig
 
 
@@ -35,7 +31,7 @@ def show(inspection: Inspection) -> None:
                 console.print(f"[italic]{escape(str(one.path))}[/]", soft_wrap=True)
         console.print(_verdict(one), soft_wrap=True)
         if one.card is not None:
-            console.print(_heads(one.card.card))
+            console.print(heads_table(one.card.card))
         if one.golden is not None:
             console.print(f"golden records: {one.golden}")
         diagnostics.show(console, one.diagnostics)
@@ -121,44 +117,3 @@ def _verdict(one: Inspected) -> str:
     if isinstance(one.model, KerasModel):
         return "nothing is wrong" if not one.diagnostics else "what its layers and its training say:"
     return "no head card: only its raw numbers can be read" if one.card is None else "the card fits"
-
-
-def _heads(card: HeadCard) -> Table:
-    table = _table("", "head", "task", "activation", "labels", "calibration", "decision")
-    for name, signature in card.signatures.items():
-        for output, head in signature.heads.items():
-            shown = output if name == DEFAULT_SIGNATURE else f"{name}.{output}"
-            labels = ", ".join(head.labels) or "-"
-            texts = (shown, head.task, head.activation, labels, _calibration(head.calibration), _decision(head))
-            table.add_row(*map(escape, texts))
-    return table
-
-
-def _calibration(calibrator: AnyCalibrator | None) -> str:
-    """Such as `platt: slope 0.7, intercept -0.2`."""
-    if calibrator is None:
-        return "none"
-    parameters = {field.name: getattr(calibrator, field.name) for field in fields(calibrator) if field.name != "method"}
-    return f"{calibrator.method}: {_numbers(parameters)}"
-
-
-def _decision(head: Head) -> str:
-    """Such as `threshold 0.2; named: screen 0.1`."""
-    if head.decision is not None:
-        return _rule(head.decision)
-    default = DEFAULTS[head.task]
-    return "-" if default is None else f"{_rule(default)} (default)"
-
-
-def _rule(rule: Rule) -> str:
-    match rule:
-        case Threshold(threshold=threshold, thresholds=named):
-            return f"threshold {threshold}" + (f"; named: {_numbers(named)}" if named else "")
-        case PerLabel(thresholds=thresholds):
-            return f"thresholds {_numbers(thresholds)}"
-        case Argmax():
-            return "argmax"
-
-
-def _numbers(named: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in named.items())

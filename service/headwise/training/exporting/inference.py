@@ -13,7 +13,7 @@ from headwise.diagnostics.refusal import refuse_errors
 from headwise.diagnostics.survey import facts_of_saved_model
 from headwise.errors import InvalidCardError
 from headwise.heads import Activation, Head, Task
-from headwise.heads.head import check_in_order
+from headwise.heads.declaration import check_in_order
 from headwise.savedmodel import SavedModel
 from headwise.savedmodel.detected import UNKNOWN, DetectedHead
 from headwise.savedmodel.keras import KerasModel

@@ -1,0 +1,90 @@
+"""What `headwise card show` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from headwise.cli.printing import evidence
+from headwise.cli.printing.heads_table import heads_table
+from headwise.errors import InvalidCardError
+from headwise.repository.cards import parse_card
+from headwise.repository.revisions import Revision
+
+
+def show(console: Console, shown: Revision, revisions: Sequence[Revision]) -> None:
+    """One revision with its evidence, and the list of all; of a card that is none, its text."""
+    console.print(f"[bold]{escape(str(shown.file))}[/]: revision {shown.number}", soft_wrap=True)
+    try:
+        card = parse_card(shown.document)
+    except InvalidCardError as error:
+        console.print(f"[bold red]refused[/] {escape(str(error))}", soft_wrap=True)
+        console.print(shown.document.decode("utf-8", "replace"), markup=False, soft_wrap=True)
+    else:
+        console.print(heads_table(card))
+        for output, told in card.evidence.items():
+            console.print(f"[bold]{escape(output)}[/]")
+            if isinstance(told, Mapping):
+                evidence.show(console, told)
+        if card.model is not None:
+            console.print(f"model: {escape(str(card.model.fingerprint))}", soft_wrap=True)
+    if len(revisions) > 1:
+        console.print(_history(revisions))
+
+
+def document(shown: Revision, revisions: Sequence[Revision]) -> dict[str, Any]:
+    """The card as it is written; None, and its text, of a card that is no JSON."""
+    card, text = _json(shown.document)
+    return {
+        "file": str(shown.file),
+        "revision": shown.number,
+        "card": card,
+        **({} if text is None else {"text": text}),
+        "revisions": [
+            {"revision": one.number, "file": str(one.file), "current": one.is_current, "calibrations": _methods(one)}
+            for one in revisions
+        ],
+    }
+
+
+def _history(revisions: Sequence[Revision]) -> Table:
+    table = Table(Column("revision", justify="right"), "calibration", "date", Column("file", overflow="fold"))
+    for one in reversed(revisions):
+        methods = ", ".join(f"{name} {method}" for name, method in _methods(one).items())
+        current = " (current)" if one.is_current else ""
+        table.add_row(f"{one.number}{current}", escape(methods), escape(_dates(one)), escape(str(one.file)))
+    return table
+
+
+def _methods(revision: Revision) -> dict[str, str]:
+    """The calibration of each head, by output; nothing of a card that is refused."""
+    try:
+        card = parse_card(revision.document)
+    except InvalidCardError:
+        return {}
+    return {
+        output: "none" if head.calibration is None else head.calibration.method
+        for signature in card.signatures.values()
+        for output, head in signature.heads.items()
+    }
+
+
+def _dates(revision: Revision) -> str:
+    try:
+        found = parse_card(revision.document).evidence.values()
+    except InvalidCardError:
+        return ""
+    dates = {str(told["date"]) for told in found if isinstance(told, Mapping) and "date" in told}
+    return ", ".join(sorted(dates))
+
+
+def _json(data: bytes) -> tuple[Any, str | None]:
+    try:
+        return orjson.loads(data), None
+    except orjson.JSONDecodeError:
+        return None, data.decode("utf-8", "replace")
