@@ -6,10 +6,10 @@ PROTOS := $(wildcard proto/headwise/*/*.proto)
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 EXAMPLES := tumor wine digits parity parity_logit parity_two digit_traits severity diabetes
 
-.PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect check lint format types imports proto proto-check lock clean
+.PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration check lint format types imports proto proto-check lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 serve: models ## train the example models if they are missing, then serve them on 127.0.0.1:8080
 	@echo "[3/3] serving; Ctrl-C stops"
@@ -49,6 +49,16 @@ bench-tripwires: $(ENVIRONMENT) ## what checking the numbers against the card co
 
 bench-inspect: models ## how long `headwise inspect` takes
 	@$(BIN)/python bench/inspect_command.py
+
+bench-calibration: models .venv-peers/.complete ## headwise's calibration beside other libraries; 15 minutes
+	@OMP_NUM_THREADS=1 $(BIN)/python bench/calibration.py --plots docs/calibration --page docs/calibration.md
+
+.venv-peers/.complete: $(wildcard requirements/peers*.txt)
+	@$(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes --no-deps -r requirements/peers.txt
+	@.venv-peers/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes --no-deps \
+	  -r requirements/peers-torch.txt || echo "no torch for this system: the benchmark leaves probmetrics out"
+	@touch $@
 
 check: lint types imports proto-check coverage test ## what CI runs, but for test-system
 

@@ -51,8 +51,8 @@ def without_checks() -> Iterator[None]:
     """Heads believe every number."""
     checked = contract.admit, contract.row_sum_error
 
-    def admit(output: NDArray[Any], *_: object, **__: object) -> tuple[Float64, tuple[str, ...]]:
-        return np.array(output, dtype=np.float64, order="C"), ()
+    def admit(output: NDArray[Any], *_: object, **__: object) -> tuple[Float64, float, tuple[str, ...]]:
+        return np.array(output, dtype=np.float64, order="C"), 0.0, ()
 
     def row_sum_error(*_: object, **__: object) -> tuple[float, tuple[str, ...]]:
         return 0.0, ()

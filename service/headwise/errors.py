@@ -194,7 +194,7 @@ class NonFiniteOutputError(HeadMismatchError):
 
 
 class CalibrationError(HeadwiseError):
-    """The data, or the request, cannot calibrate or tune this head; the text names what is wrong and what is expected."""
+    """The data or the request cannot calibrate or tune this head; the text says what is wrong and what is expected."""
 
     code = "calibration"
 

@@ -61,7 +61,7 @@ class Tripwires:
     def __init__(self, metrics: Metrics, on_contradiction: OnContradiction = "refuse") -> None:
         self._metrics = metrics
         self._evidence: dict[Place, tuple[Evidence, ...]] = {}
-        self._logged: set[tuple[Place, str]] = set()
+        self._logged: set[tuple[Place, str, str]] = set()
         self.strict = on_contradiction == "refuse"
 
     def judge(self, place: Place, head: Head, prediction: Prediction) -> tuple[HeadWarning, ...]:
@@ -72,8 +72,11 @@ class Tripwires:
         """
         observed = prediction.observations
         evidence = self._gather(place, head, observed.output)
-        if observed.row_sum_error and not observed.contradictions:
-            self._log_once(place, "rows of probabilities miss 1", by=observed.row_sum_error)
+        if not observed.contradictions:
+            if observed.range_error:
+                self._log_once(place, "values miss their range", by=observed.range_error)
+            if observed.row_sum_error:
+                self._log_once(place, "rows of probabilities miss 1", by=observed.row_sum_error)
         if not (evidence or observed.contradictions):
             return ()
         findings = [
@@ -108,6 +111,6 @@ class Tripwires:
         self._log_once(place, "numbers contradict the card", code, code=code, reason=reason)
 
     def _log_once(self, place: Place, event: str, key: str = "", **told: object) -> None:
-        if (place, key) not in self._logged:
-            self._logged.add((place, key))
+        if (place, event, key) not in self._logged:
+            self._logged.add((place, event, key))
             _log.warning(event, model=place.model, version=place.version, head=place.head, **told)

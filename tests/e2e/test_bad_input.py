@@ -94,7 +94,7 @@ CASES: dict[str, tuple[str, Any, int, str, str]] = {
         "invalid-request",
         "the heads are 'output_0'",
     ),
-    "top_k 0": ("logit", options(top_k=0), 400, "invalid-request", "1 or more"),
+    "top_k 0": ("logit", options(top_k=0), 400, "invalid-request", "a whole number from 1"),
     "top_k as text": ("logit", options(top_k="3"), 400, "invalid-request", "options.top_k"),
     "include something else": ("logit", options(include=["logits"]), 400, "invalid-request", "options.include"),
     "NaN": ("logit", b'{"instances": [[1, 2, 3, NaN]]}', 400, "invalid-tensor", "must be finite"),

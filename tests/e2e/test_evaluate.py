@@ -230,4 +230,4 @@ def test_what_is_no_npz_is_told(logit_model: Path, tmp_path: Path, content: byte
     ended = headwise("evaluate", logit_model, "--data", file)
     assert ended.code == 1
     assert str(file) in ended.err
-    assert ("No such file" if content is None else "cannot be read as an .npz file") in ended.err
+    assert ("No such file" if content is None else "is no .npz file") in ended.err

@@ -194,6 +194,19 @@ async def test_each_head_is_judged_for_itself(warning: Watched) -> None:
     assert [told.head for told in found.warnings] == ["bad"]
 
 
+async def test_values_a_little_beyond_their_range_are_answered_and_told_once(refusing: Watched) -> None:
+    refusing.models.add("m", {"output_0": {**BINARY, "activation": "softmax"}}, units=2)
+    gateway = await refusing.gateway()
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(2):
+            found = await classify(gateway, "m", [1.00001, 0.0005])
+            assert answered(found) == ["benign"]
+            assert found.warnings == ()
+    assert [line["event"] for line in lines] == ["values miss their range", "rows of probabilities miss 1"]
+    assert lines[0]["by"] == pytest.approx(1e-5, rel=1e-2)
+    assert refusing.tripped() == {}
+
+
 async def test_rows_of_probabilities_that_nearly_sum_to_1_are_told_once(refusing: Watched) -> None:
     refusing.models.add("m", {"output_0": {**BINARY, "activation": "softmax"}}, units=2)
     gateway = await refusing.gateway()

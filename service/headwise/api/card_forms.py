@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from headwise.errors import InvalidCardError, InvalidRequestError
@@ -53,8 +53,9 @@ def _read(form: object, key: str, adapter: TypeAdapter[T], *, has_tag: bool) -> 
 def _one(form: object, key: str, adapter: TypeAdapter[T], *, has_tag: bool) -> T:
     try:
         # As JSON, because a strict reader of Python values takes no list for a tuple.
-        return adapter.validate_json(orjson.dumps(form))
-    except orjson.JSONEncodeError as error:
+        # Not orjson, which makes null of NaN: a limit that is no number must not count as none.
+        return adapter.validate_json(json.dumps(form))
+    except RecursionError as error:
         raise InvalidRequestError(f"{key}: no JSON that can be read: {error}") from error
     except ValidationError as error:
         raise InvalidRequestError(_told(error, key, has_tag=has_tag)) from error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from headwise.heads import Activation, Head, Prediction, Task
+from headwise.heads import Activation, Applied, Head, Options, Prediction, Task
 from headwise.heads.links import Float64
 
 
@@ -27,7 +27,21 @@ _READ: Mapping[Task, tuple[Activation, Callable[[Float64], Float64]]] = {
 }
 
 
-def answer(head: Head, probabilities: Float64) -> Prediction:
-    """The answers of the head's decision for calibrated probabilities (rows, classes) float64; not for regression."""
-    activation, read = _READ[head.task]
-    return Head(head.task, activation, head.labels, decision=head.decision).answer(read(probabilities))
+def answer(head: Head, probabilities: Float64, options: Options | None = None) -> Prediction:
+    """The answers of the head's decision for calibrated probabilities (rows, classes) float64; not for regression.
+
+    Neither the head's calibrator nor its prior moves them. A margin, which has no probability of its own, is decided
+    by the one that it is given.
+    """
+    _, read = _READ[head.task]
+    return _reader(head).answer(read(probabilities), Options() if options is None else options)
+
+
+def applied(head: Head) -> Applied:
+    """The decision that `answer` follows, with its cuts in label order, and whether the card or a default says it."""
+    return _reader(head).resolve(Options())
+
+
+def _reader(head: Head) -> Head:
+    activation, _ = _READ[head.task]
+    return Head(head.task, activation, head.labels, decision=head.decision)

@@ -17,7 +17,6 @@ from headwise.calibration.samples import Samples
 from headwise.calibration.tuning.tune import tune
 from headwise.errors import CalibrationError
 from headwise.heads import Head
-from headwise.heads.contract import with_units
 from headwise.heads.links import Float64
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class Calibrated:
 
         Raises: HeadMismatchError; CalibrationError for a margin that was left without calibrator.
         """
-        probabilities = self.head.predict(inputs.into_range(with_units(raw), self.head)).probabilities
+        probabilities = self.head.predict(raw).probabilities
         if probabilities is None:
             raise CalibrationError(
                 f"no calibrator was taken ({self.choice.reason}), and a tanh margin without one has no probability"

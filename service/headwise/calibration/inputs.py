@@ -12,7 +12,7 @@ from headwise.calibration.samples import Samples
 from headwise.calibration.targets import check_targets
 from headwise.errors import CalibrationError, InvalidRequestError
 from headwise.heads import Head
-from headwise.heads.contract import CONTRADICTION, EXCLUSIVE, RANGES, with_units
+from headwise.heads.contract import EXCLUSIVE, RANGES, with_units
 from headwise.heads.links import Float64
 from headwise.heads.scores import FROM_LOGITS
 
@@ -59,7 +59,7 @@ def read(raw_outputs: ArrayLike, targets: ArrayLike, head: Head) -> Inputs:
             f"there are {finite.sum()} rows to calibrate on: it takes {FEWEST_ROWS}, and a few hundred are sensible"
         )
     kept = rows[finite]
-    logits, form = head.canonical(into_range(kept, head))
+    logits, form = head.canonical(kept)
     _, items = np.unique(items[finite], return_inverse=True)
     samples = Samples(logits, truth[finite], form, len(head.labels))
     return Inputs(head, kept, samples, items, (*_left_out(finite), *_beyond(kept, head)))
@@ -72,19 +72,10 @@ def uncalibrated(samples: Samples) -> Float64:
     return probabilities
 
 
-def into_range(output: NDArray[np.floating[Any]], head: Head) -> NDArray[np.floating[Any]]:
-    """Values that miss the range of their activation by CONTRADICTION or less at its end; others as they are.
-
-    Files hold probabilities such as 1.00001, from float16 or from a rounded sum. What is further off contradicts the
-    head, which says so itself.
-    """
-    low, high = RANGES.get(head.activation, (-np.inf, np.inf))
-    slight = (output >= low - CONTRADICTION) & (output <= high + CONTRADICTION)
-    return np.where(slight, np.clip(output, low, high), output)
-
-
 def _beyond(rows: NDArray[np.floating[Any]], head: Head) -> tuple[str, ...]:
-    moved = into_range(rows, head) != rows
+    """Files hold probabilities such as 1.00001, from float16 or from a rounded sum."""
+    low, high = RANGES.get(head.activation, (-np.inf, np.inf))
+    moved = (rows < low) | (rows > high)
     if not moved.any():
         return ()
     told = f"{moved.sum()} of {rows.size} values miss the range of {head.activation} a little, such as "

@@ -93,6 +93,8 @@ def calibrate(
     _check_installed("scipy", *(["matplotlib"] if report or png else []))
     if open_report and report is None:
         raise ConfigurationError("--open shows the report: say where to write it, with --report FILE.html")
+    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
+        raise ConfigurationError(f"--report {report}: a file in a folder that is there is expected")
     if target_prior and unlabelled:
         raise ConfigurationError("--target-prior gives the shares that --unlabelled would estimate: give one of them")
     with _untouched_by_interrupt(), running() as progress:

@@ -70,7 +70,7 @@ def diff(
 @card.command()
 def rollback(
     model_dir: ModelDir,
-    revision: Annotated[int | None, typer.Argument(min=1, metavar="[N]", help="Which; else the last before.")] = None,
+    revision: Annotated[int | None, typer.Argument(min=1, metavar="N", help="Which; else the last before.")] = None,
     json: Json = False,
 ) -> None:
     """Make an older card the newest revision again; golden records beside it are decided anew.

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-ROUNDING = 1e-3
-"""How far rows of probabilities may miss a sum of 1; beyond it a head's contract refuses them too."""
+from headwise.heads.contract import CONTRADICTION, room
 
 FEW = 20
 """Fewer rows than this say nothing about what a head does, or which labels go together, in general."""
@@ -43,7 +42,7 @@ class Targets:
 class Raw:
     """rows: positions count as rows. axes: of the output, batch and units included.
 
-    low, high: of the finite numbers. rounding: 4 eps of the dtype they came in.
+    low, high: of the finite numbers. room: how far they may miss the range of their activation.
     broken: rows with NaN or infinity; -inf counts only where the whole row is (log(0) of one class is fair).
     row_sum_error, exp_sum_error: the largest distance from 1 of a row's sum, of the sum of its exponentials.
     simplex: share of rows in [0, 1] that sum to 1. unit_interval: share of rows in [0, 1].
@@ -58,7 +57,7 @@ class Raw:
     axes: int
     low: float
     high: float
-    rounding: float
+    room: float
     broken: int
     row_sum_error: float
     exp_sum_error: float
@@ -123,11 +122,11 @@ def _raw(given: NDArray[Any]) -> Raw | None:
         axes=max(given.ndim, 2),
         low=float(known.min(initial=np.inf)),
         high=float(known.max(initial=-np.inf)),
-        rounding=4 * float(np.finfo(given.dtype if given.dtype.kind == "f" else np.float64).eps),
+        room=room(given.dtype if given.dtype.kind == "f" else np.dtype(np.float64)),
         broken=int(_broken(values).sum()),
         row_sum_error=float(sums.max()),
         exp_sum_error=float(exp_sums.max()),
-        simplex=float((inside & (sums <= ROUNDING)).mean()),
+        simplex=float((inside & (sums <= CONTRADICTION)).mean()),
         unit_interval=float(inside.mean()),
         constant=tuple(np.flatnonzero((values == values[:1]).all(axis=0)).tolist()),
         ends=float(((values == 1) | ((values == 0) & (units == 1))).any(axis=1).mean()),

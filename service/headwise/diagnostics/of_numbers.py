@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from headwise.diagnostics.activations import RANGES
-from headwise.diagnostics.data import FEW, ROUNDING
+from headwise.diagnostics.data import FEW
 from headwise.diagnostics.entry import Entry, Milder
 from headwise.diagnostics.facts import Facts
 from headwise.diagnostics.of_head import one_unit_softmax
+from headwise.heads.contract import CONTRADICTION
 
 _ENOUGH = 200
 """So many rows of one logit that all lie in [0, 1] are no accident."""
@@ -45,10 +46,10 @@ def _contradicted_by_numbers(facts: Facts) -> str | None:
     if activation not in RANGES:
         return None
     low, high = RANGES[activation]
-    if raw.low < low - raw.rounding or raw.high > high + raw.rounding:
+    if raw.low < low - raw.room or raw.high > high + raw.room:
         return f"{activation} promises {low:g} to {high:g}, but the numbers go from {raw.low:.4g} to {raw.high:.4g}"
     error = {"softmax": raw.row_sum_error, "log_softmax": raw.exp_sum_error}.get(activation, 0.0)
-    if error > ROUNDING:
+    if error > CONTRADICTION:
         return f"{activation} promises rows that sum to 1, but one misses it by {error:.3g}"
     return None
 

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headwise.errors import NonFiniteOutputError, OutputRangeError, OutputShapeError
-from headwise.heads.links import Float64
+from headwise.heads.links import Float64, FloatDtype
 from headwise.heads.spec import Activation, Layout
 
 CONTRADICTION = 1e-3
-"""Rows of probabilities that miss 1 by more than this contradict the card."""
+"""Rows of probabilities that miss 1, and values that miss their range, by more than this contradict the card."""
 
 SHARES: frozenset[Activation] = frozenset({"softmax", "log_softmax"})
 """Activations whose rows are shares of one."""
@@ -53,12 +53,14 @@ _LIMIT_BITS = {
 class Observations:
     """What was seen in a batch and does not stop it: worth a log line, a metric or a warning.
 
-    output: (batch, *positions, units) as it came. row_sum_error: the largest distance of a row's sum from 1, or 0
-    where it is within rounding (4 N eps). contradictions: what `strict` would have refused.
+    output: (batch, *positions, units) as it came. range_error: the largest distance of a value from its range, or 0
+    where it is within rounding (4 eps). row_sum_error: that of a row's sum from 1, or 0 (4 N eps). contradictions:
+    what `strict` would have refused.
     """
 
     output: NDArray[np.floating[Any]]
     activation: Activation
+    range_error: float = 0.0
     row_sum_error: float = 0.0
     contradictions: tuple[str, ...] = ()
 
@@ -89,23 +91,22 @@ def with_units(output: ArrayLike) -> NDArray[np.floating[Any]]:
 
 def admit(
     output: NDArray[np.floating[Any]], layout: Layout, activation: Activation, *, strict: bool = True
-) -> tuple[Float64, tuple[str, ...]]:
-    """Output (batch, *positions, units) as contiguous float64, after its check, and what it contradicts.
+) -> tuple[Float64, float, tuple[str, ...]]:
+    """Output (batch, *positions, units) as contiguous float64, after its check; its range error and contradictions.
 
-    Values within rounding of their range (4 eps of the dtype they came in) are brought into it; all others
-    stay as they are, bit for bit. Without `strict` those beyond it are brought into it too, and told.
+    Values that miss their range by `room` or less are brought into it; those in it stay as they are, bit for bit.
+    Without `strict` those beyond it are brought into it too, and told.
 
     Raises: NonFiniteOutputError, OutputRangeError, both naming the rows.
     """
     raw: Float64 = np.array(output, dtype=np.float64, order="C")
     if _keeps_to_its_range(output if output.dtype in _INTEGERS else raw, activation):
-        return raw, ()
+        return raw, 0.0, ()
     _check_finite(raw, layout, activation)
     if activation not in RANGES:
-        return raw, ()
+        return raw, 0.0, ()
     low, high = RANGES[activation]
-    rounding = 4 * float(np.finfo(output.dtype).eps)
-    outside = (raw < low - rounding) | (raw > high + rounding)
+    outside = (raw < low - room(output.dtype)) | (raw > high + room(output.dtype))
     told: tuple[str, ...] = ()
     if outside.any():
         told = _contradiction(
@@ -113,15 +114,31 @@ def admit(
             f"in {_rows(outside.any(axis=-1))}: is the layer's activation what the card says?",
             strict=strict,
         )
-    return np.clip(raw, low, high), told
+    inside = np.clip(raw, low, high)
+    moved = raw != inside
+    error = float(np.abs(raw[moved] - inside[moved]).max(initial=0.0))
+    return inside, error if error > _rounding(output.dtype) else 0.0, told
+
+
+def room(source: FloatDtype) -> float:
+    """How far a value may miss its range: CONTRADICTION, or the rounding of the dtype it came in where that is more.
+
+    A sum of rows has the same room, and a number that misses by 1e-5 is no sign of another activation.
+    """
+    return max(CONTRADICTION, _rounding(source))
+
+
+def _rounding(source: FloatDtype) -> float:
+    return 4 * float(np.finfo(source).eps)
 
 
 def row_sum_error(
-    output: NDArray[np.floating[Any]], shares: Float64, activation: Activation, *, strict: bool = True
+    output: NDArray[np.floating[Any]], shares: Float64, activation: Activation, *, moved: bool, strict: bool = True
 ) -> tuple[float, tuple[str, ...]]:
     """How far rows of `shares` miss 1, as `Observations` has it, and what that contradicts.
 
-    shares: (rows, units), the probabilities that the output itself says, in the order of its rows.
+    shares: (rows, units), the probabilities that the output itself says, in the order of its rows. moved: some were
+    brought into their range.
 
     Raises: OutputRangeError, naming the rows.
     """
@@ -131,11 +148,11 @@ def row_sum_error(
     rounding = output.shape[-1] * (eps or float(np.finfo(output.dtype).eps))
     # A sum of N terms is off by at most N eps / 2, so the output's own dtype will do where that is small; its rows
     # are half as many bytes as those of float64.
-    precise = rounding < CONTRADICTION / 2 and activation == "softmax" and eps is not None
+    precise = not moved and rounding < CONTRADICTION / 2 and activation == "softmax" and eps is not None
     terms = output if precise else shares
     sums = terms.dot(_ones(terms.shape[-1], terms.dtype))
-    room = min(2 * rounding, CONTRADICTION / 2)
-    if 1 - room <= _least(sums) and _largest(sums) <= 1 + room:
+    near = min(2 * rounding, CONTRADICTION / 2)
+    if 1 - near <= _least(sums) and _largest(sums) <= 1 + near:
         return 0.0, ()
     return _detailed_row_sum_error(shares.reshape(output.shape), activation, 4 * rounding, strict=strict)
 

@@ -21,6 +21,7 @@ from headwise.heads.calibrators import AnyCalibrator, Identity
 from headwise.heads.decisions import Applied, Decision, Options
 from headwise.heads.declaration import LAYOUTS
 from headwise.heads.links import Float64, FloatDtype
+from headwise.heads.parameters import numbers
 from headwise.heads.prediction import Prediction
 from headwise.heads.prior import Prior
 from headwise.heads.scores import Form, Scores
@@ -68,7 +69,7 @@ class Head:
     def __post_init__(self) -> None:
         declaration.check_types(self.labels, self.calibration, self.prior, self.decision)
         object.__setattr__(self, "labels", tuple(self.labels))
-        object.__setattr__(self, "range", None if self.range is None else tuple(self.range))
+        object.__setattr__(self, "range", None if self.range is None else numbers("range", self.range))
         declaration.check_known("task", self.task, get_args(Task))
         declaration.check_known("activation", self.activation, get_args(Activation))
         if (self.task, self.encoding) not in LAYOUTS:
@@ -179,14 +180,16 @@ class Head:
         except UnsupportedHeadError as error:
             raise OutputShapeError(f"output of shape {np.shape(output)}: {error}") from error
         cell = legal(layout, self.activation)
-        raw, told = contract.admit(array, layout, self.activation, strict=strict)
+        raw, beyond, told = contract.admit(array, layout, self.activation, strict=strict)
         rows = raw.reshape(-1, units)
         scores, off = None, 0.0
         if self.activation in contract.SHARES and not told:
             scores = cell.scores(rows)
             assert scores.probabilities is not None
-            off, told = contract.row_sum_error(array, scores.probabilities, self.activation, strict=strict)
-        observed = contract.Observations(array, self.activation, off, told)
+            off, told = contract.row_sum_error(
+                array, scores.probabilities, self.activation, moved=beyond > 0, strict=strict
+            )
+        observed = contract.Observations(array, self.activation, beyond, off, told)
         return _Admitted(tuple(positions), cell, rows, array.dtype, scores, observed)
 
     def _scores(self, admitted: _Admitted) -> Scores:

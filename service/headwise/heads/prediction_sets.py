@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headwise.errors import InvalidCardError
 from headwise.heads.links import Float64
+from headwise.heads.parameters import LIMIT, finite, numbers, share, whole, within
 
 Score = Literal["lac", "aps", "raps"]
 """How little a class conforms to a row.
@@ -50,21 +51,18 @@ class PredictionSet:
     def __post_init__(self) -> None:
         if self.score not in get_args(Score):
             raise InvalidCardError(f"score is {self.score!r}: it must be one of {', '.join(get_args(Score))}")
-        _check_quantiles(self.quantiles)
-        frozen = {key: tuple(q) if isinstance(q, list | tuple) else q for key, q in self.quantiles.items()}
-        object.__setattr__(self, "quantiles", frozen)
+        object.__setattr__(self, "quantiles", _checked(self.quantiles))
+        object.__setattr__(self, "coverage", share("coverage", self.coverage))
         if self.coverage not in self.coverages:
             raise InvalidCardError(
                 f"coverage is {self.coverage}: there are quantiles for {', '.join(map(repr, self.quantiles))}"
             )
-        if not (math.isfinite(self.penalty) and self.penalty >= 0 and self.free >= 0):
-            raise InvalidCardError(
-                f"penalty is {self.penalty} and free is {self.free}: both must be finite and not below 0"
-            )
+        object.__setattr__(self, "penalty", finite("penalty", self.penalty))
+        within("penalty", self.penalty, 0 <= self.penalty <= LIMIT, f"from 0 to {LIMIT:g}")
+        object.__setattr__(self, "free", whole("free", self.free, 0))
+        object.__setattr__(self, "seed", whole("seed", self.seed, 0, 2**63 - 1))
         if self.score != "raps" and (self.penalty or self.free):
             raise InvalidCardError(f"penalty and free are given: only raps has them, and score is {self.score!r}")
-        if not 0 <= self.seed < 2**63:
-            raise InvalidCardError(f"seed is {self.seed}: it must be 0 or more, and below 2**63")
 
     @property
     def coverages(self) -> tuple[float, ...]:
@@ -147,11 +145,13 @@ def _splitmix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return state ^ (state >> _LAST_SHIFT)
 
 
-def _check_quantiles(quantiles: Any) -> None:
+def _checked(quantiles: object) -> dict[str, float | tuple[float, ...]]:
+    """Quantiles by coverage, as plain numbers."""
     if not isinstance(quantiles, Mapping) or not quantiles:
         raise InvalidCardError(
             f'quantiles is {quantiles!r}: give at least one by its coverage, such as {{"0.9": 0.83}}'
         )
+    found: dict[str, float | tuple[float, ...]] = {}
     seen: set[float] = set()
     for key, quantile in quantiles.items():
         try:
@@ -163,6 +163,9 @@ def _check_quantiles(quantiles: Any) -> None:
         if coverage in seen:
             raise InvalidCardError(f"quantiles names the coverage {coverage} more than once")
         seen.add(coverage)
-        numbers = quantile if isinstance(quantile, list | tuple) else (quantile,)
-        if not numbers or not all(math.isfinite(q) and q >= 0 for q in numbers):
-            raise InvalidCardError(f"quantile of {key!r} is {quantile}: it must be finite and not below 0")
+        name = f"quantile of {key!r}"
+        several = isinstance(quantile, list | tuple | np.ndarray)
+        values = numbers(name, quantile) if several else (finite(name, quantile),)
+        within(name, quantile, bool(values) and min(values) >= 0, "0 or more, one for all classes or one a class")
+        found[key] = values if several else values[0]
+    return found

@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from headwise.errors import InvalidCardError
-from headwise.heads.calibrators.parameters import numbers, require_count, within
 from headwise.heads.links import Float64
+from headwise.heads.parameters import numbers, require_count, within
 from headwise.heads.scores import FROM_LOGITS, Form, Scores, Space
 
 RAREST = 1e-12

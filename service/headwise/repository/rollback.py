@@ -28,8 +28,8 @@ def roll_back(version: Path, number: int | None = None) -> RolledBack:
     """
     current = next((one for one in read_revisions(version) if one.is_current), None)
     wanted = previous(version) if number is None else find_revision(version, number)
-    if wanted.is_current:
-        raise InvalidCardError(f"{version}: revision {wanted.number} is its head card already")
+    if current is not None and wanted.document == current.document:
+        raise InvalidCardError(f"{version}: its head card is as revision {wanted.number} was already")
     refusal = examine_document(version, wanted.file, wanted.document).refusal
     if isinstance(refusal, InvalidCardError | UnreadableModelError):
         raise refusal

@@ -30,7 +30,8 @@ DECISIONS: list[tuple[Any, str]] = [
      "options.decision.prediction_set: coverage is 0.5"),
     ({"risk": {"rule": "argmax"}, "kind": {}}, "options.decision.kind: its 'rule' is required"),
     ({"risk": {"rule": "argmax"}, "kind": 0.5}, "options.decision: its 'rule' is required"),
-    ({"rule": orjson.loads("[" * 300 + "]" * 300)}, "options.decision: no JSON that can be read"),
+    ({"rule": orjson.loads("[" * 300 + "]" * 300)}, "options.decision: Invalid JSON: recursion limit exceeded"),
+    ({"rule": orjson.loads("[" * 1020 + "]" * 1020)}, "options.decision: no JSON that can be read"),
 ]  # fmt: skip
 ABSTAINS: list[tuple[Any, str]] = [
     (0.5, "options.abstain: Input should be an object"),

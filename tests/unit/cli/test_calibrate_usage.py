@@ -22,6 +22,7 @@ from support.model_repository import BINARY, add_model
     ("arguments", "reason"),
     [
         (["--open"], "--open shows the report: say where to write it"),
+        (["--report", "/no/such/page.html"], "--report /no/such/page.html: a file in a folder that is there"),
         (["--backend", "nowhere"], "'nowhere' is no HOST:PORT"),
         (["--expires", "soon"], "--expires soon: a day such as 2027-01-31 is expected"),
         (["--expires", "2001-01-01"], "that day is over"),
@@ -35,6 +36,22 @@ def test_wrong_usage_ends_with_2(tmp_path: Path, arguments: list[str], reason: s
     ended = headwise("calibrate", version, "--data", "rows.npz", *arguments)
     assert ended.code == 2
     assert reason in " ".join(ended.err.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--objective", "nope"], "output 'output_0': objective 'nope' does not exist"),
+        (["--target-prior", "0.9"], "output 'output_0': target prior 0.9: a share for each of"),
+        (["--target-prior", "0.9,0.1", "--objective", "f1"], "does not hold at those of a target prior"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_told_before_any_row_is_read(
+    tmp_path: Path, arguments: list[str], reason: str
+) -> None:
+    ended = headwise("calibrate", add_model(tmp_path, "logit", {"output_0": BINARY}), "--data", "absent", *arguments)
+    assert ended.code == 1
+    assert reason in ended.err
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from headwise.diagnostics.data import Raw, Targets, observe
+from headwise.heads.contract import CONTRADICTION
 
 
 def targets(given: object) -> Targets:
@@ -117,6 +118,6 @@ def test_the_sum_of_a_pair_against_its_difference() -> None:
     assert raw(z * [1, 1, 1]).pair_sum is None
 
 
-def test_rounding_follows_the_dtype() -> None:
-    assert raw(np.ones((2, 1), np.float16)).rounding == 4 * np.finfo(np.float16).eps
-    assert raw([[1]]).rounding == 4 * np.finfo(np.float64).eps
+def test_there_is_room_beyond_a_range_as_in_a_heads_contract() -> None:
+    assert raw(np.ones((2, 1), np.float16)).room == 4 * np.finfo(np.float16).eps
+    assert raw([[1]]).room == CONTRADICTION

@@ -79,7 +79,7 @@ async def test_several_heads_answer_each_by_its_own_rule(models: Models) -> None
         (RequestOptions(threshold=0.2), "give threshold by head name"),
         (RequestOptions(threshold={"rsk": 0.2}), "names the head 'rsk'; the heads are 'risk', 'kind', 'size'"),
         (RequestOptions(threshold={"kind": 0.2}), "multiclass head takes no threshold"),
-        (RequestOptions(top_k=0), "1 or more"),
+        (RequestOptions(top_k=0), "a whole number from 1"),
         (RequestOptions(decision=Threshold(0.2)), "give decision by head name"),
         (
             RequestOptions(decision={"rsk": Argmax()}),

@@ -215,6 +215,9 @@ def test_each_part_is_said_by_the_request_or_else_the_card_or_else_the_default(
         ),
         (PLAIN, {"decision": Threshold()}, "decision: decision rule 'threshold' does not fit a multiclass head"),
         (PLAIN, {"decision": Cost(((0, 1), (1, 0)))}, "decision: costs has 2 rows and columns: the head has 3 classes"),
+        (PLAIN, {"coverage": "0.9"}, "coverage is '0.9': it must be a finite number"),
+        (PLAIN, {"threshold": [0.5]}, "threshold is [0.5]: it must be a finite number"),
+        (PLAIN, {"top_k": 1.5}, "top_k is 1.5: it must be a whole number from 1"),
         (PLAIN, {"decision": {"rule": "argmax"}}, "one of headwise's Threshold, PerLabel, Argmax, Cost"),
         (PLAIN, {"abstain": {"floor": 0.5}}, "one of headwise's Abstain"),
         (
@@ -268,8 +271,10 @@ def test_a_rule_survives_json_bit_for_bit(rule: Rule) -> None:
         ({"margin": -0.1}, "margin is -0.1"),
         ({"cost": -1.0}, "cost is -1.0: it must be finite and not below 0"),
         ({"cost": float("inf")}, "cost is inf"),
+        ({"floor": "0.5"}, "floor is '0.5': it must be a finite number"),
+        ({"set": "yes"}, "set is 'yes': it must be true or false"),
     ],
 )
-def test_what_is_no_abstention_is_refused(fields: dict[str, float], text: str) -> None:
+def test_what_is_no_abstention_is_refused(fields: dict[str, Any], text: str) -> None:
     with pytest.raises(InvalidCardError, match=text):
-        Abstain(**fields)  # type: ignore[arg-type]
+        Abstain(**fields)

@@ -10,6 +10,7 @@ import pytest
 from headwise.errors import NonFiniteOutputError, OutputRangeError, OutputShapeError
 from headwise.heads import Activation, Head, Layout, Temperature, contract
 from strategies.heads import ACTIVATE, LEGAL, build
+from support.predictions import FOLDER
 
 ABC = ("a", "b", "c")
 INF = np.inf
@@ -93,16 +94,70 @@ def test_numbers_that_are_not_what_the_card_says_are_refused(head: Head, row: li
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_rounding_beyond_the_range_is_brought_into_it(dtype: str) -> None:
-    eps = np.finfo(dtype).eps
+def test_a_little_beyond_the_range_is_brought_into_it_and_observed(dtype: str) -> None:
+    eps = float(np.finfo(dtype).eps)
+    room = max(4 * eps, 1e-3)
     head = Head("multilabel", "sigmoid", ABC)
 
-    prediction = head.predict(np.array([[1 + 2 * eps, -2 * eps, 0.5]], dtype))
+    for miss, seen in ((2 * eps, 0.0), (0.9 * room, 0.9 * room if room > 4 * eps else 0.0)):
+        prediction = head.predict(np.array([[1 + miss, -miss / 2, 0.5]], dtype))
+        assert prediction.probabilities is not None
+        assert prediction.probabilities.tolist() == [[1, 0, 0.5]]
+        assert prediction.observations.range_error == pytest.approx(seen, rel=1e-3)
+    for beyond in (1 + 1.3 * room, -1.3 * room):
+        with pytest.raises(OutputRangeError):
+            head.predict(np.array([[beyond, 0, 0]], dtype))
+
+
+def test_probabilities_of_a_real_model_that_miss_their_range_are_answered() -> None:
+    p = np.load(FOLDER / "cleanlab_imdb.npz")["p"]
+    assert p.max() > 1 + 1e-5
+
+    prediction = Head("binary", "softmax", ("no", "yes")).predict(p)
 
     assert prediction.probabilities is not None
-    assert prediction.probabilities.tolist() == [[1, 0, 0.5]]
-    with pytest.raises(OutputRangeError):
-        head.predict(np.array([[1 + 6 * eps, 0, 0]], dtype))
+    assert prediction.probabilities.tobytes() == np.clip(p, 0, 1).tobytes()
+    assert 1e-5 < prediction.observations.range_error < 2e-5
+    assert 1e-5 < prediction.observations.row_sum_error < 3e-5
+
+
+@pytest.mark.parametrize("rows_before", [0, 3])
+def test_rows_sum_to_1_after_they_were_brought_into_the_range(rows_before: int) -> None:
+    """They sum to 1 as they came."""
+    head = Head("multiclass", "softmax", ("a", "b", "c", "d"))
+    before = [[0.25] * 4] * rows_before
+
+    near = head.predict(np.array([*before, [0.5004, 0.5004, -0.0004, -0.0004]], np.float32))
+
+    assert near.observations.row_sum_error == pytest.approx(8e-4, rel=1e-3)
+    with pytest.raises(OutputRangeError, match=rf"a sum of 1\.0018 in row {rows_before}:"):
+        head.predict(np.array([*before, [0.5009, 0.5009, -0.0009, -0.0009]], np.float32))
+
+
+@pytest.mark.parametrize(
+    ("layout", "activation", "row"),
+    [
+        (Layout.MULTILABEL, "sigmoid", [0.2, -3e-4, 1.0003]),
+        (Layout.MULTICLASS, "softmax", [1.0003, -1e-5, 1e-4]),
+        (Layout.MULTICLASS, "log_softmax", [-12.0, 3e-4, -13.0]),
+        (Layout.BINARY_ONE_UNIT, "tanh", [-1.0003]),
+    ],
+)
+def test_a_row_a_little_beyond_its_range_answers_alone_as_in_a_batch(
+    layout: Layout, activation: Activation, row: list[float]
+) -> None:
+    head = build(layout, activation, len(row), calibration=Temperature(2))
+    output = ACTIVATE[activation](np.linspace(-9, 9, 7 * len(row)).reshape(7, len(row)))
+    output[3] = row
+
+    whole = head.predict(output)
+
+    assert whole.probabilities is not None
+    assert whole.observations.range_error == pytest.approx(3e-4)
+    for at, together in enumerate(whole.probabilities):
+        alone = head.predict(output[at : at + 1]).probabilities
+        assert alone is not None
+        assert alone.tobytes() == together.tobytes()
 
 
 @pytest.mark.parametrize(("off", "seen"), [(1e-7, 0), (2e-5, 2e-5), (9e-4, 9e-4)])
@@ -150,14 +205,14 @@ def test_a_float16_is_admitted_as_it_is_exactly_where_it_is_finite_and_in_range(
     layout = Layout.MULTICLASS if activation == "log_softmax" else Layout.REGRESSION
     edges = [bits + step for bits in (0x3C00, 0x7C00, 0x8000, 0xBC00, 0xFC00) for step in (-1, 0, 1)]
     numbers = np.array([*range(0, 2**16, 11), *edges], np.uint16).view(np.float16)
-    rounding = 4 * float(np.finfo(np.float16).eps)
-    inside = np.isfinite(numbers) & (numbers >= LOWEST[activation] - rounding)
-    inside &= numbers <= HIGHEST[activation] + rounding
+    room = 4 * float(np.finfo(np.float16).eps)
+    inside = np.isfinite(numbers) & (numbers >= LOWEST[activation] - room)
+    inside &= numbers <= HIGHEST[activation] + room
     for number, good in zip(numbers.reshape(-1, 1, 1), inside.tolist(), strict=True):
         # A fair neighbour, so that -inf is the log of one class that cannot be.
         row = np.concatenate([number, np.zeros((1, 1), np.float16)], axis=1)
         if good or (activation == "log_softmax" and np.isneginf(number)):
-            raw, told = contract.admit(row, layout, activation)
+            raw, _, told = contract.admit(row, layout, activation)
             assert told == ()
             assert raw[0, 0] == np.clip(np.float64(number[0, 0]), LOWEST[activation], HIGHEST[activation])
         else:
@@ -173,7 +228,7 @@ def test_one_number_at_the_edge_of_a_large_batch_decides(activation: Activation,
     for number in (low, high, 0.0):
         if np.isfinite(number):
             output[31, 2, 1] = number
-            raw, _ = contract.admit(output, Layout.REGRESSION, activation)
+            raw, *_ = contract.admit(output, Layout.REGRESSION, activation)
             assert raw.tobytes() == np.ascontiguousarray(output, np.float64).tobytes()
     for number in (low - 0.01, high + 0.01, np.nan, -np.nan):
         output[31, 2, 1] = number

@@ -101,11 +101,14 @@ def test_a_threshold_of_a_request_replaces_the_cost_rule() -> None:
 @pytest.mark.parametrize(
     ("costs", "text"),
     [
+        (None, "costs is None: it must be a list of rows of numbers"),
+        ((1, 2), "costs[0] is 1: it must be a list of numbers"),
+        ((("0", 1), (5, 0)), "costs[0][0] is '0': it must be a finite number"),
         ((), "costs has 0 rows of no numbers: it must be square"),
         (((0,),), "costs has 1 rows of 1 numbers"),
         (((0, 1), (1, 0), (1, 1)), "costs has 3 rows of 2, 2, 2 numbers: it must be square, a row for each true class"),
-        (((0, -1), (1, 0)), "costs[0][1] is -1.0: it must be finite and not below 0"),
-        (((0, 1), (float("inf"), 0)), "costs[1][0] is inf: it must be finite"),
+        (((0, -1), (1, 0)), "costs[0][1] is -1.0: it must be 0 or more"),
+        (((0, 1), (float("inf"), 0)), "costs[1][0] is inf: it must be a finite number"),
         (((0, float("nan")), (1, 0)), "costs[0][1] is nan"),
         (((5, 0), (0, 1)), "costs[0] makes the right answer dearer than a wrong one"),
         (((0, 0), (0, 0)), "costs make class 0 the cheapest answer whatever is true"),

@@ -160,9 +160,10 @@ def test_a_class_that_wins_by_a_hair_is_also_first_in_the_list(
         (PER_LABEL, {"threshold": "a"}, "no threshold is named 'a'; the card names: none"),
         *(
             (BINARY, {"threshold": cut}, f"threshold is {cut}: it must lie between 0 and 1, both excluded")
-            for cut in (0, 1, 0.0, 1.0, -0.1, 1.5, float("nan"), float("inf"), True)
+            for cut in (0, 1, 0.0, 1.0, -0.1, 1.5, float("nan"), float("inf"))
         ),
-        (BINARY, {"top_k": 0}, "top_k is 0: it must be 1 or more"),
+        (BINARY, {"threshold": True}, "threshold is True: it must be a finite number"),
+        (BINARY, {"top_k": 0}, "top_k is 0: it must be a whole number from 1"),
         (MULTICLASS, {"top_k": -1}, "top_k is -1"),
     ],
 )

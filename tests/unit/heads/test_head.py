@@ -113,10 +113,27 @@ def test_cuts_lie_strictly_between_0_and_1(cut: float) -> None:
         PerLabel({"a": cut})
 
 
+@pytest.mark.parametrize(
+    ("rule", "value"), [(Threshold, "0.5"), (Threshold, None), (PerLabel, [0.5]), (PerLabel, {"a": None})]
+)
+def test_cuts_are_numbers(rule: Any, value: Any) -> None:
+    with pytest.raises(
+        InvalidCardError, match=r"^threshold.* is .*: it must (be a finite number|hold numbers by name)$"
+    ):
+        rule(value)
+
+
+def test_cuts_are_kept_as_plain_numbers() -> None:
+    rule = Threshold(np.float32(0.25), {"low": np.float64(0.125)})  # type: ignore[arg-type]
+
+    assert repr(rule) == repr(Threshold(0.25, {"low": 0.125}))
+
+
 @pytest.mark.parametrize("rule", [Threshold, Argmax, lambda **parts: PerLabel({"a": 0.5}, **parts)])
 def test_ranks_are_counted_from_one(rule: Any) -> None:
-    with pytest.raises(InvalidCardError, match=r"^top_k is 0: it must be 1 or more$"):
-        rule(top_k=0)
+    for count in (0, 2**31, 2.5, True, "3"):
+        with pytest.raises(InvalidCardError, match=r"^top_k is .*: it must be a whole number from 1 to 2147483647$"):
+            rule(top_k=count)
 
 
 @pytest.mark.parametrize("part", ["abstain", "prediction_set"])

@@ -103,7 +103,7 @@ def test_a_card_that_does_not_fit_the_model_stays_where_it_is(
 def test_what_cannot_be_taken_back_is_told(version: Path) -> None:
     with pytest.raises(InvalidCardError, match="no revision before the one that is there"):
         roll_back(version)
-    with pytest.raises(InvalidCardError, match="revision 1 is its head card already"):
+    with pytest.raises(InvalidCardError, match="its head card is as revision 1 was already"):
         roll_back(version, 1)
     with pytest.raises(InvalidCardError, match="has no revision 7"):
         roll_back(version, 7)

@@ -15,7 +15,12 @@ from headwise.heads import Task
 from headwise.heads.decisions import DEFAULTS, Rule, misfit
 from headwise.heads.links import Float64
 
-__all__ = ["Tuned", "tune"]
+__all__ = ["Tuned", "check_objective", "tune"]
+
+
+def check_objective(objective: str, task: Task) -> None:
+    """Raises: CalibrationError for an objective that does not exist or does not fit the task."""
+    _asked(objective, task)
 
 
 def tune(
@@ -36,9 +41,8 @@ def tune(
     Raises: CalibrationError for an objective that does not exist or does not fit the task.
     """
     rule = DEFAULTS[task] if current is None else current
-    parts = [part.strip() for part in objective.split(";") if part.strip()]
-    asked = [(part, *_read(part, task)) for part in parts]
-    if not asked or rule is None:
+    asked = _asked(objective, task)
+    if rule is None:
         raise CalibrationError(_unknown(objective, task))
     if why := misfit(rule, task, labels):
         raise CalibrationError(f"the decision to tune: {why}")
@@ -57,10 +61,17 @@ def tune(
     )
 
 
-def _read(part: str, task: Task) -> tuple[Kind, Groups]:
+def _asked(objective: str, task: Task) -> list[tuple[str, Kind, Groups]]:
+    """The parts of an objective, which semicolons join."""
+    if parts := [part.strip() for part in objective.split(";") if part.strip()]:
+        return [_read(part, task) for part in parts]
+    raise CalibrationError(_unknown(objective, task))
+
+
+def _read(part: str, task: Task) -> tuple[str, Kind, Groups]:
     for kind in objectives(task):
         if match := re.fullmatch(kind.pattern, part):
-            return kind, {name: text for name, text in match.groupdict().items() if text is not None}
+            return part, kind, {name: text for name, text in match.groupdict().items() if text is not None}
     raise CalibrationError(_unknown(part, task))
 
 

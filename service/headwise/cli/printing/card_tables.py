@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from headwise.cli.printing import evidence
-from headwise.cli.printing.heads_table import heads_table
+from headwise.cli.printing.heads_table import decision_text, heads_table, named_heads
 from headwise.errors import InvalidCardError
+from headwise.heads import Head
 from headwise.repository.cards import parse_card
 from headwise.repository.revisions import Revision
 
@@ -46,32 +47,40 @@ def document(shown: Revision, revisions: Sequence[Revision]) -> dict[str, Any]:
         "card": card,
         **({} if text is None else {"text": text}),
         "revisions": [
-            {"revision": one.number, "file": str(one.file), "current": one.is_current, "calibrations": _methods(one)}
+            {
+                "revision": one.number,
+                "file": str(one.file),
+                "current": one.is_current,
+                "calibrations": {name: _method(head) for name, head in _heads(one).items()},
+            }
             for one in revisions
         ],
     }
 
 
 def _history(revisions: Sequence[Revision]) -> Table:
-    table = Table(Column("revision", justify="right"), "calibration", "date", Column("file", overflow="fold"))
+    """What each revision says of its heads, and when they were calibrated."""
+    words = (Column(name, overflow="fold") for name in ("calibration", "decision"))
+    table = Table(Column("revision", justify="right"), "date", *words)
     for one in reversed(revisions):
-        methods = ", ".join(f"{name} {method}" for name, method in _methods(one).items())
-        current = " (current)" if one.is_current else ""
-        table.add_row(f"{one.number}{current}", escape(methods), escape(_dates(one)), escape(str(one.file)))
+        number = f"{one.number}{' (current)' if one.is_current else ''}"
+        heads = _heads(one).items()
+        methods = "\n".join(f"{name} {_method(head)}" for name, head in heads)
+        decisions = "\n".join(f"{name} {decision_text(head)}" for name, head in heads)
+        table.add_row(number, *map(escape, (_dates(one), methods, decisions)))
     return table
 
 
-def _methods(revision: Revision) -> dict[str, str]:
-    """The calibration of each head, by output; nothing of a card that is refused."""
+def _heads(revision: Revision) -> dict[str, Head]:
+    """By name; none of a card that is refused."""
     try:
-        card = parse_card(revision.document)
+        return dict(named_heads(parse_card(revision.document)))
     except InvalidCardError:
         return {}
-    return {
-        output: "none" if head.calibration is None else head.calibration.method
-        for signature in card.signatures.values()
-        for output, head in signature.heads.items()
-    }
+
+
+def _method(head: Head) -> str:
+    return "none" if head.calibration is None else head.calibration.method
 
 
 def _dates(revision: Revision) -> str:

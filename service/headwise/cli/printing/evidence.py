@@ -20,6 +20,7 @@ FIGURES = {
 }
 """Those that are told before and after calibration, and how they are called."""
 
+_PRIOR_SOURCES = {"request": "given by the user", "card before": "that of the card before"}
 _MOST_CLASSES = 20
 _TWO_SIDED = 1.96
 """Standard errors to either side that hold 95% of a normal distribution."""
@@ -51,9 +52,10 @@ def _subject(evidence: Mapping[str, Any]) -> Iterator[str]:
         yield f"answers that changed: {changed:.1%}"
     if prior := _map(evidence.get("prior")):
         rows = f" on {prior['rows']} rows of {prior.get('data')}" if "rows" in prior else ""
-        yield f"prior correction: its target is {prior.get('source')}{rows}{_intervals(prior)}"
-    source = {"data": "data", "data_sha256": "SHA-256", "date": "date", "expires": "expires", "seed": "seed"}
-    if told := [f"{name} {evidence[key]}" for key, name in source.items() if evidence.get(key) is not None]:
+        source = _PRIOR_SOURCES.get(str(prior.get("source")), prior.get("source"))
+        yield f"prior correction: its target is {source}{rows}{_intervals(prior)}"
+    names = {"data": "data", "data_sha256": "SHA-256", "date": "date", "expires": "expires", "seed": "seed"}
+    if told := [f"{name} {evidence[key]}" for key, name in names.items() if evidence.get(key) is not None]:
         yield ", ".join(told)
 
 

@@ -21,14 +21,19 @@ def heads_table(card: HeadCard) -> Table:
     """A row for each head."""
     names = ("head", "task", "activation", "labels", "calibration", "decision")
     table = Table(*(Column(name, overflow="fold") for name in names))
+    for name, head in named_heads(card):
+        labels = ", ".join(head.labels) or "-"
+        calibration = "; ".join([calibrator_text(head.calibration), *prior_text(head.prior)])
+        texts = (name, head.task, head.activation, labels, calibration, decision_text(head))
+        table.add_row(*map(escape, texts))
+    return table
+
+
+def named_heads(card: HeadCard) -> Iterator[tuple[str, Head]]:
+    """A card's heads by their outputs; those of other signatures than the default as `signature.output`."""
     for name, signature in card.signatures.items():
         for output, head in signature.heads.items():
-            shown = output if name == DEFAULT_SIGNATURE else f"{name}.{output}"
-            labels = ", ".join(head.labels) or "-"
-            calibration = "; ".join([calibrator_text(head.calibration), *prior_text(head.prior)])
-            texts = (shown, head.task, head.activation, labels, calibration, decision_text(head))
-            table.add_row(*map(escape, texts))
-    return table
+            yield (output if name == DEFAULT_SIGNATURE else f"{name}.{output}"), head
 
 
 def calibrator_text(calibrator: AnyCalibrator | None) -> str:

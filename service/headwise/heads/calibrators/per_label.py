@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal
@@ -40,6 +40,8 @@ class EachLabel:
     method: Literal["per_label"] = "per_label"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.calibrators, Iterable):
+            raise InvalidCardError(f"calibrators is {self.calibrators!r}: it must be a list with one a label")
         object.__setattr__(self, "calibrators", tuple(self.calibrators))
         if not self.calibrators:
             raise InvalidCardError("calibrators is empty: it must have one a label")

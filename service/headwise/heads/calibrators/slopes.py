@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from headwise.errors import InvalidCardError
-from headwise.heads.calibrators.parameters import LIMIT, NO_SWAP, finite, numbers, require_count, within
 from headwise.heads.links import Float64, softmax
+from headwise.heads.parameters import LIMIT, NO_SWAP, finite, numbers, require_count, within
 from headwise.heads.scores import FROM_LOGITS, Form, Scores, Space
 
 _LARGEST = float(np.finfo(np.float64).max)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwise.errors import InvalidCardError
-from headwise.heads.calibrators.parameters import numbers, require_count, require_rising, within
 from headwise.heads.links import Float64
+from headwise.heads.parameters import numbers, require_count, require_rising, within
 from headwise.heads.scores import Form, Scores, Space
 
 

@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from headwise.heads.calibrators.parameters import finite, within
 from headwise.heads.links import Float64, sigmoid, softmax
+from headwise.heads.parameters import finite, within
 from headwise.heads.scores import FROM_LOGITS, Form, Scores, Space
 
 COLDEST = 1e-3

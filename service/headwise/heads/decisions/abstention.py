@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from headwise.errors import InvalidCardError
+from headwise.heads.parameters import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,17 @@ class Abstain:
     set: bool = False
 
     def __post_init__(self) -> None:
-        for name, share in (("floor", self.floor), ("margin", self.margin)):
-            if share is not None and not 0 < share <= 1:
-                raise InvalidCardError(f"{name} is {share}: it must lie above 0, and be 1 or less")
-        if self.cost is not None and not (math.isfinite(self.cost) and self.cost >= 0):
-            raise InvalidCardError(f"cost is {self.cost}: it must be finite and not below 0")
+        for name in ("floor", "margin", "cost"):
+            if (given := getattr(self, name)) is None:
+                continue
+            limit = number(name, given)
+            if name != "cost" and not 0 < limit <= 1:
+                raise InvalidCardError(f"{name} is {limit}: it must lie above 0, and be 1 or less")
+            if name == "cost" and not 0 <= limit < math.inf:
+                raise InvalidCardError(f"cost is {limit}: it must be finite and not below 0")
+            object.__setattr__(self, name, limit)
+        if not isinstance(self.set, bool):
+            raise InvalidCardError(f"set is {self.set!r}: it must be true or false")
 
 
 NEVER = Abstain()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from headwise.errors import InvalidRequestError
+from headwise.errors import InvalidCardError, InvalidRequestError
 from headwise.heads.decisions.abstention import NEVER, Abstain
 from headwise.heads.decisions.rules import Cost, PerLabel, Rule, Threshold
 from headwise.heads.decisions.table import CUT_BY_REQUEST, DEFAULTS, ONE_ANSWER, misfit, unmet
+from headwise.heads.parameters import share, whole
 from headwise.heads.prediction_sets import PredictionSet
 from headwise.heads.spec import Task
 
@@ -33,11 +33,15 @@ class Options:
     coverage: float | None = None
 
     def __post_init__(self) -> None:
-        for name, share in (("threshold", self.threshold), ("coverage", self.coverage)):
-            if isinstance(share, int | float) and not (math.isfinite(share) and 0 < share < 1):
-                raise InvalidRequestError(f"{name} is {share}: it must lie between 0 and 1, both excluded")
-        if self.top_k is not None and self.top_k < 1:
-            raise InvalidRequestError(f"top_k is {self.top_k}: it must be 1 or more")
+        try:
+            if self.threshold is not None and not isinstance(self.threshold, str):
+                share("threshold", self.threshold)
+            if self.coverage is not None:
+                share("coverage", self.coverage)
+            if self.top_k is not None:
+                whole("top_k", self.top_k, 1)
+        except InvalidCardError as error:
+            raise InvalidRequestError(str(error)) from None
         for name, value, kinds in (("decision", self.decision, Rule), ("abstain", self.abstain, Abstain)):
             if value is not None and not isinstance(value, kinds):
                 listed = ", ".join(kind.__name__ for kind in get_args(kinds) or (kinds,))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Discriminator
@@ -14,12 +14,14 @@ from pydantic import Discriminator
 from headwise.errors import InvalidCardError
 from headwise.heads.decisions.abstention import Abstain
 from headwise.heads.links import Float64
+from headwise.heads.parameters import numbers, share, whole, within
 from headwise.heads.prediction_sets import PredictionSet
 
 
-def _check_cut(name: str, value: float) -> None:
-    if not (math.isfinite(value) and 0 < value < 1):
-        raise InvalidCardError(f"{name} is {value}: it must lie between 0 and 1, both excluded")
+def _cuts(name: str, values: Any) -> dict[str, float]:
+    if not isinstance(values, Mapping):
+        raise InvalidCardError(f"thresholds is {values!r}: it must hold numbers by name")
+    return {key: share(f"{name} {key!r}", value) for key, value in values.items()}
 
 
 def _check_parts(abstain: object, prediction_set: object, top_k: int | None) -> None:
@@ -29,9 +31,15 @@ def _check_parts(abstain: object, prediction_set: object, top_k: int | None) -> 
     _check_top_k(top_k)
 
 
-def _check_top_k(count: int | None) -> None:
-    if count is not None and count < 1:
-        raise InvalidCardError(f"top_k is {count}: it must be 1 or more")
+def _check_top_k(count: object) -> None:
+    if count is not None:
+        whole("top_k", count, 1)
+
+
+def _rows(costs: object) -> tuple[tuple[float, ...], ...]:
+    if isinstance(costs, str) or not isinstance(costs, Iterable):
+        raise InvalidCardError(f"costs is {costs!r}: it must be a list of rows of numbers")
+    return tuple(numbers(f"costs[{true}]", row) for true, row in enumerate(costs))
 
 
 def _check_costs(costs: tuple[tuple[float, ...], ...]) -> None:
@@ -43,8 +51,7 @@ def _check_costs(costs: tuple[tuple[float, ...], ...]) -> None:
         )
     for true, row in enumerate(costs):
         for answered, cost in enumerate(row):
-            if not (math.isfinite(cost) and cost >= 0):
-                raise InvalidCardError(f"costs[{true}][{answered}] is {cost}: it must be finite and not below 0")
+            within(f"costs[{true}][{answered}]", cost, cost >= 0, "0 or more")
         if row[true] > min(row):
             raise InvalidCardError(
                 f"costs[{true}] makes the right answer dearer than a wrong one: a row is the true class, a column the "
@@ -76,9 +83,8 @@ class Threshold:
     rule: Literal["threshold"] = "threshold"
 
     def __post_init__(self) -> None:
-        _check_cut("threshold", self.threshold)
-        for name, value in self.thresholds.items():
-            _check_cut(f"threshold {name!r}", value)
+        object.__setattr__(self, "threshold", share("threshold", self.threshold))
+        object.__setattr__(self, "thresholds", _cuts("threshold", self.thresholds))
         _check_parts(self.abstain, self.prediction_set, self.top_k)
 
 
@@ -94,8 +100,7 @@ class PerLabel:
     rule: Literal["per_label"] = "per_label"
 
     def __post_init__(self) -> None:
-        for label, value in self.thresholds.items():
-            _check_cut(f"threshold of label {label!r}", value)
+        object.__setattr__(self, "thresholds", _cuts("threshold of label", self.thresholds))
         _check_top_k(self.top_k)
 
 
@@ -133,10 +138,10 @@ class Cost:
     rule: Literal["cost"] = "cost"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "costs", tuple(tuple(map(float, row)) for row in self.costs))
+        object.__setattr__(self, "costs", _rows(self.costs))
         _check_costs(self.costs)
         if len(self.costs) == 2:
-            _check_cut("the threshold that costs imply", self.cut)
+            share("the threshold that costs imply", self.cut)
         _check_parts(self.abstain, self.prediction_set, self.top_k)
 
     @property

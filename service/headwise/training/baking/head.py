@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from headwise.errors import UnsupportedError
 from headwise.heads import HEAD_TABLE, Abstain, Activation, Applied, Head, Layout, Legal, Options, links
-from headwise.heads.contract import CONTRADICTION, EXCLUSIVE, RANGES, SHARES
+from headwise.heads.contract import CONTRADICTION, EXCLUSIVE, RANGES, SHARES, room
 from headwise.heads.links import FloatDtype
 from headwise.heads.scores import Space
 from headwise.training.baking.calibrators import BAKED_CALIBRATORS, corrected
@@ -83,7 +83,7 @@ def answer(head: Head, output: Tensor, units: int) -> dict[str, Tensor]:
 
 
 def _admitted(raw: Tensor, layout: Layout, activation: Activation, source: FloatDtype) -> Tensor:
-    """`heads.contract.admit`: fails the call for numbers that contradict the head, and takes rounding away."""
+    """`heads.contract.admit`: fails the call for what contradicts the head, and brings the rest into its range."""
     finite = tf.math.is_finite(raw)
     good = tf.reduce_all(finite, axis=-1)
     if layout in EXCLUSIVE and activation in ("linear", "log_softmax"):
@@ -93,8 +93,7 @@ def _admitted(raw: Tensor, layout: Layout, activation: Activation, source: Float
     if activation not in RANGES:
         return raw
     low, high = RANGES[activation]
-    rounding = 4 * float(np.finfo(source).eps)
-    within = (raw >= low - rounding) & (raw <= high + rounding)
+    within = (raw >= low - room(source)) & (raw <= high + room(source))
     _require(within, f"{activation} promises values in [{low:g}, {high:g}]")
     raw = tf.clip_by_value(raw, np.float64(low), np.float64(high))
     if activation in SHARES:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,15 +14,14 @@ from numpy.typing import NDArray
 
 from headwise.calibration import guards
 from headwise.calibration.calibrate import Calibrated, calibrate
+from headwise.calibration.tuning.tune import check_objective
 from headwise.diagnostics.diagnostic import Diagnostic
 from headwise.diagnostics.refusal import refuse_errors
 from headwise.diagnostics.survey import EXPIRES, MODEL_FINGERPRINT, of_saved_model
 from headwise.errors import CalibrationError, HeadMismatchError, InvalidRequestError
 from headwise.heads import Head, HeadCard, SignatureHeads
-from headwise.heads.links import Float64
 from headwise.repository.card_change import Changed, change_card
 from headwise.repository.cards import fitted
-from headwise.savedmodel import Signature
 from headwise.training.calibrating import priors
 from headwise.training.calibrating.priors import Corrected
 from headwise.training.calibrating.subject import Subject
@@ -83,14 +83,17 @@ def calibrate_version(
     Raises: CalibrationError, HeadMismatchError, InvalidRequestError saying which data does not fit and why;
     ConfigurationError for what is not installed; BackendError where a model server does not answer.
     """
-    for output in subject.heads:
-        if wishes.unlabelled is not None or output in wishes.target_priors or subject.heads[output].prior is not None:
-            priors.check_objective(wishes.objectives.get(output), output)
-    rows = read_rows(data, subject.saved.signatures[subject.signature_name], subject.heads)
+    for name, head in subject.heads.items():
+        with _named(name):
+            _check(head, wishes.objectives.get(name), wishes.target_priors.get(name), wishes)
+    rows = _read(subject, data)
     shared = None if wishes.training_data is None else _shared_with_training(subject, rows, wishes.training_data)
+    unlabelled = None if wishes.unlabelled is None else _read(subject, wishes.unlabelled, labelled=False)
     raw = _run(subject, rows.inputs, wishes, progress)
     calibrated = {name: _calibrated(name, head, raw[name], rows, wishes) for name, head in subject.heads.items()}
-    corrected = _corrected(subject, calibrated, wishes, progress)
+    corrected = _corrected(subject, calibrated, wishes)
+    if unlabelled is not None:
+        corrected = _estimated(calibrated, _run(subject, unlabelled.inputs, wishes, progress), wishes) | corrected
     source = _source(subject, data, wishes)
     evidence = {name: _evidence(one.evidence, source, corrected.get(name), shared) for name, one in calibrated.items()}
     heads = {name: corrected[name].head if name in corrected else one.head for name, one in calibrated.items()}
@@ -99,6 +102,23 @@ def calibrate_version(
     refuse_errors(found)
     told = {name: replace(one, evidence=evidence[name]) for name, one in calibrated.items()}
     return CalibratedVersion(subject, told, card, found, rows.unused)
+
+
+def _check(head: Head, objective: str | None, target: tuple[float, ...] | None, wishes: Wishes) -> None:
+    """Before the model runs, which may take long.
+
+    Raises: CalibrationError for wishes that cannot be met.
+    """
+    if objective is not None:
+        check_objective(objective, head.task)
+    if target is not None:
+        priors.check_target(target, head)
+    if target is not None or wishes.unlabelled is not None or head.prior is not None:
+        priors.check_objective(objective)
+
+
+def _read(subject: Subject, file: Path, *, labelled: bool = True) -> LabelledRows:
+    return read_rows(file, subject.saved.signatures[subject.signature_name], subject.heads, labelled=labelled)
 
 
 def _run(subject: Subject, inputs: Mapping[str, Array], wishes: Wishes, progress: Progress | None) -> dict[str, Array]:
@@ -110,7 +130,7 @@ def _run(subject: Subject, inputs: Mapping[str, Array], wishes: Wishes, progress
 
 def _calibrated(name: str, head: Head, raw: Array, rows: LabelledRows, wishes: Wishes) -> Calibrated:
     """Without the head's prior correction, which comes behind calibration."""
-    try:
+    with _named(name):
         return calibrate(
             raw,
             rows.targets[name],
@@ -119,43 +139,46 @@ def _calibrated(name: str, head: Head, raw: Array, rows: LabelledRows, wishes: W
             objective=wishes.objectives.get(name),
             method=wishes.method,
         )
-    except (CalibrationError, HeadMismatchError, InvalidRequestError) as error:
-        raise type(error)(f"output {name!r}: {error}") from error
 
 
-def _corrected(
-    subject: Subject, calibrated: Mapping[str, Calibrated], wishes: Wishes, progress: Progress | None
-) -> dict[str, Corrected]:
-    """The heads that get a prior correction."""
+def _corrected(subject: Subject, calibrated: Mapping[str, Calibrated], wishes: Wishes) -> dict[str, Corrected]:
+    """The heads whose prior correction is given: by the user, or by the card so far."""
     shares = {name: (target, "request") for name, target in wishes.target_priors.items()}
     for name, head in subject.heads.items():
         if head.prior is not None and wishes.unlabelled is None and name not in shares:
             shares[name] = (head.prior.target, "card before")
-    found = {name: priors.given(calibrated[name], target, source) for name, (target, source) in shares.items()}
-    if wishes.unlabelled is None:
-        return found
-    rows = read_rows(wishes.unlabelled, _signature(subject), subject.heads, labelled=False)
-    raw = _run(subject, rows.inputs, wishes, progress)
-    return found | {
-        name: priors.estimated(one, _flat(one.predict_proba(raw[name])), wishes.unlabelled.name, seed=wishes.seed)
-        for name, one in calibrated.items()
-        if name not in found
-    }
+    found = {}
+    for name, (target, source) in shares.items():
+        with _named(name):
+            found[name] = priors.given(calibrated[name], target, source)
+    return found
+
+
+def _estimated(calibrated: Mapping[str, Calibrated], raw: Mapping[str, Array], wishes: Wishes) -> dict[str, Corrected]:
+    """The heads with the prior correction that the raw outputs of unlabelled rows ask for."""
+    assert wishes.unlabelled is not None
+    found = {}
+    for name, one in calibrated.items():
+        with _named(name):
+            probabilities = one.predict_proba(raw[name])
+            # Positions count as rows.
+            flat = probabilities.reshape(-1, probabilities.shape[-1])
+            found[name] = priors.estimated(one, flat, wishes.unlabelled.name, seed=wishes.seed)
+    return found
+
+
+@contextmanager
+def _named(output: str) -> Iterator[None]:
+    """What is wrong with a head is told with its output."""
+    try:
+        yield
+    except (CalibrationError, HeadMismatchError, InvalidRequestError) as error:
+        raise type(error)(f"output {output!r}: {error}") from error
 
 
 def _shared_with_training(subject: Subject, rows: LabelledRows, training_data: Path) -> str | None:
     """What is to be told of rows that the model was trained on; None where there are none."""
-    training = read_rows(training_data, _signature(subject), subject.heads, labelled=False)
-    return guards.shared_rows(rows.inputs, training.inputs)
-
-
-def _flat(probabilities: Float64) -> Float64:
-    """Positions as rows."""
-    return probabilities.reshape(-1, probabilities.shape[-1])
-
-
-def _signature(subject: Subject) -> Signature:
-    return subject.saved.signatures[subject.signature_name]
+    return guards.shared_rows(rows.inputs, _read(subject, training_data, labelled=False).inputs)
 
 
 def _source(subject: Subject, data: Path, wishes: Wishes) -> dict[str, Any]:

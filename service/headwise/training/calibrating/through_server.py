@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from headwise.backends.base import Arrays
 from headwise.backends.tfserving import TFServingBackend
 from headwise.diagnostics.golden import GoldenRecord, difference
-from headwise.errors import BackendProtocolError, ConfigurationError, HeadMismatchError, OutputMissingError
+from headwise.errors import (
+    BackendProtocolError,
+    BackendRejectedError,
+    ConfigurationError,
+    HeadMismatchError,
+    OutputMissingError,
+)
 from headwise.repository.golden_file import read_golden
 from headwise.repository.model_spec import ModelSpec
 from headwise.savedmodel import SavedModel, Signature
@@ -79,7 +85,14 @@ async def _connected(target: str) -> TFServingBackend:
 
 
 async def _predict(backend: TFServingBackend, spec: ModelSpec, inputs: Arrays, outputs: tuple[str, ...]) -> Arrays:
-    raw = await backend.predict(spec, inputs, timeout=_TIMEOUT, outputs=outputs)
+    try:
+        raw = await backend.predict(spec, inputs, timeout=_TIMEOUT, outputs=outputs)
+    except BackendRejectedError as error:
+        if error.status != "UNIMPLEMENTED":
+            raise
+        raise BackendProtocolError(
+            f"{backend.target} is no model server: raw outputs come from a TensorFlow Serving, not from a gateway"
+        ) from error
     if raw.version != spec.version:
         raise BackendProtocolError(f"version {spec.version} was asked, version {raw.version} answered")
     return raw.outputs

@@ -18,8 +18,8 @@ Array = NDArray[Any]
 Kind = Literal["npz", "csv", "parquet"]
 
 TARGETS = "targets"
-_UNREADABLE = (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, NotImplementedError)
-"""What numpy raises for a file that is no .npz of plain arrays."""
+_UNREADABLE = (ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile, NotImplementedError)
+"""What numpy raises for an archive that holds other than plain arrays, or is damaged."""
 
 MOST_NAMED = 12
 """More columns than this are counted, not named."""
@@ -95,11 +95,17 @@ def _is_target(name: str) -> bool:
 
 def _read_npz(file: Path) -> dict[str, Array]:
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        with file.open("rb") as stream:
+            if not zipfile.is_zipfile(stream):
+                raise InvalidRequestError(
+                    f"{file}: is no .npz file, which numpy.savez writes; tables end in .csv or .parquet"
+                )
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
     except OSError as error:
         raise InvalidRequestError(f"{file}: {error.strerror or error}") from error
-    except (*_UNREADABLE, AttributeError, TypeError) as error:
+    except _UNREADABLE as error:
         raise InvalidRequestError(
             f"{file}: cannot be read as an .npz file of plain arrays, which numpy.savez writes: {error}"
         ) from error

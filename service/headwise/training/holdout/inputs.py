@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from headwise.errors import InvalidTensorError
 from headwise.savedmodel.signature import Signature, TensorSpec
-from headwise.training.holdout.file import Holdout, listed
+from headwise.training.holdout.file import TARGETS, Holdout, listed
 
 Array = NDArray[Any]
 
@@ -137,4 +137,5 @@ def _check_count(holdout: Holdout, name: str, columns: list[str], spec: TensorSp
         raise InvalidTensorError(
             f"{holdout.file}: {len(columns)} columns for input {name!r}, which takes {wanted} numbers a row ({spec}): "
             f"{listed(columns)}. Name them {name}.0 to {name}.{wanted - 1}, or leave out those that are no input"
+            + ("" if holdout.targets else f"; what was true is expected in {TARGETS!r}")
         )

@@ -9,20 +9,22 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from headwise.errors import InvalidTensorError
 from headwise.heads import Head
 from headwise.savedmodel.signature import Signature
 from headwise.training.holdout.file import read_holdout
 from headwise.training.holdout.inputs import inputs_of
 from headwise.training.holdout.targets import label_columns, targets_of
+from headwise.training.run import checked_inputs
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """inputs: (rows, ...) by the signature's names. targets: (rows, ...) numbers by output; none of unlabelled rows.
+    """inputs: (rows, ...) by the signature's names, in its dtypes. targets: (rows, ...) numbers by output.
 
-    unused: columns that are neither.
+    Unlabelled rows have no targets. unused: columns that are neither.
     """
 
     inputs: Mapping[str, Array]
@@ -40,4 +42,8 @@ def read_rows(file: Path, signature: Signature, heads: Mapping[str, Head], *, la
     holdout = read_holdout(file)
     inputs = inputs_of(holdout, signature, label_columns(holdout, heads))
     targets = targets_of(holdout, heads, frozenset(inputs.arrays)) if labelled else {}
-    return LabelledRows(inputs.arrays, targets, inputs.unused)
+    try:
+        arrays, _ = checked_inputs(inputs.arrays, signature)
+    except InvalidTensorError as error:
+        raise InvalidTensorError(f"{file}: {error}") from error
+    return LabelledRows(arrays, targets, inputs.unused)

@@ -33,6 +33,8 @@ def read_csv(file: Path, *, is_text: Callable[[str], bool]) -> dict[str, Array]:
         types = {name: arrow.string() for name in names if is_text(name)}
         # Of columns that are there twice, pyarrow would read the first as both.
         _check_once(file, names)
+        if len(names) == 1 and (other := re.search(r"[;\t|]", names[0])):
+            raise InvalidRequestError(f"{file}: its values are separated by {other[0]!r}: commas are expected")
         with file.open("rb") as stream:
             table = csv.read_csv(stream, convert_options=csv.ConvertOptions(column_types=types))
     except OSError as error:
@@ -78,6 +80,8 @@ def _check_once(file: Path, names: Sequence[str]) -> None:
 
 
 def _arrays(file: Path, table: Any) -> dict[str, Array]:
+    if table.num_columns and not table.num_rows:
+        raise InvalidRequestError(f"{file}: holds no rows")
     return {name: _array(f"{file}: column {name!r}", table[name].combine_chunks()) for name in table.column_names}
 
 
@@ -110,8 +114,6 @@ def _of_lists(where: str, column: Any, rows_each: int) -> Array:
     from pyarrow import compute  # noqa: PLC0415
 
     lengths = np.asarray(compute.list_value_length(column).to_numpy(zero_copy_only=False))
-    if not len(lengths):
-        return np.empty((0, 0))
     if (lengths != lengths[0]).any():
         at = int(np.argmax(lengths != lengths[0]))
         raise InvalidRequestError(

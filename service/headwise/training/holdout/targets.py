@@ -114,7 +114,7 @@ def _numbers(holdout: Holdout, head: Head, column: str) -> Array:
 
 
 def _read(where: str, head: Head, texts: list[str], *, may_be_numbers: bool) -> dict[str, float | None]:
-    """Each text as a label's index, or as the number that it is: all of them in one way, and only one way fits.
+    """Each text as a label's index, or as the number that it is: all in the way that reads more, None if it does not.
 
     may_be_numbers: the file does not tell texts from numbers, as CSV does not.
     """
@@ -127,7 +127,7 @@ def _read(where: str, head: Head, texts: list[str], *, may_be_numbers: bool) -> 
             f"{where}: {listed(texts)} are labels of the head and could be class indices too, which mean other "
             "classes: give a Parquet or .npz file, where texts are labels and whole numbers are indices"
         )
-    return as_numbers if are_numbers and not are_labels else as_labels if has_classes else as_numbers
+    return min(as_labels, as_numbers, key=lambda read: list(read.values()).count(None))
 
 
 def _index(head: Head, text: str) -> float | None:

@@ -88,8 +88,10 @@ def test_options_become_the_rules_of_a_card() -> None:
         (v1.ClassifyOptions(decision=v1.Decision()), "options.decision: its 'rule' is required"),
         (
             v1.ClassifyOptions(decision=v1.Decision(threshold=v1.ThresholdRule(threshold=math.nan))),
-            "options.decision.threshold: Input should be a valid number",
+            "options.decision: threshold is nan: it must lie between 0 and 1",
         ),
+        (v1.ClassifyOptions(abstain=v1.Abstain(floor=math.nan)), "options.abstain: floor is nan"),
+        (v1.ClassifyOptions(abstain=v1.Abstain(cost=math.inf)), "options.abstain: cost is inf"),
         (
             v1.ClassifyOptions(head_abstains={"a": v1.Abstain(floor=2)}),
             "options.abstain.a: floor is 2.0: it must lie above 0",

@@ -106,7 +106,7 @@ async def test_classify_answers_with_the_callers_request_id(models: Models) -> N
         (v1.ClassifyRequest(), "INVALID_ARGUMENT", "invalid-request", "model.name is empty"),
         (v1.ClassifyRequest(model=v1.ModelSpec(name="tumor")), "INVALID_ARGUMENT", "invalid-tensor", "missing input"),
         (request("tumor", float("nan")), "INVALID_ARGUMENT", "invalid-tensor", "must be finite"),
-        (request(options=v1.ClassifyOptions(top_k=0)), "INVALID_ARGUMENT", "invalid-request", "1 or more"),
+        (request(options=v1.ClassifyOptions(top_k=0)), "INVALID_ARGUMENT", "invalid-request", "a whole number from 1"),
     ],
 )
 async def test_errors_carry_their_stable_code(

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from sklearn.calibration import _sigmoid_calibration
-from support.logits import drawn
 
 from headwise.calibration.fitting.ordering import require_order
 from headwise.calibration.fitting.ordinal import fit_cumulative
@@ -17,6 +16,7 @@ from headwise.calibration.samples import Samples
 from headwise.errors import CalibrationError
 from headwise.heads.calibrators import Platt
 from headwise.heads.scores import Form
+from support.logits import drawn
 
 
 def reversed_labels(samples: Samples) -> Samples:
@@ -47,7 +47,7 @@ def test_separable_rows_have_a_finite_fit() -> None:
 
 
 def test_a_slope_below_zero_is_refused_with_the_likely_reason() -> None:
-    with pytest.raises(CalibrationError, match="labels are in reverse order"):
+    with pytest.raises(CalibrationError, match="are the labels in reverse order"):
         platt(reversed_labels(drawn(Form.BINARY, rows=200)))
 
 
@@ -84,6 +84,11 @@ def test_beta_keeps_a_slope_at_zero_rather_than_turn_it() -> None:
     found = beta(samples)
     assert found.b == 0.0
     assert found.a > 0.0
+
+
+def test_beta_refuses_logits_that_only_fall() -> None:
+    with pytest.raises(CalibrationError, match="both slopes are 0"):
+        beta(reversed_labels(drawn(Form.BINARY, rows=3000, stretch=0.5)))
 
 
 def test_a_cumulative_head_is_fitted_on_its_classes() -> None:

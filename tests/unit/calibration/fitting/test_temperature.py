@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import minimize, minimize_scalar
-from support.logits import drawn
 
-from headwise.calibration.fitting.problem import IMAGINED, class_targets
+from headwise.calibration.fitting.problem import class_targets, imagined_rows, leaning_share
 from headwise.calibration.fitting.temperature import (
     HIGHEST,
     LOWEST,
@@ -20,18 +19,19 @@ from headwise.errors import CalibrationError
 from headwise.heads.calibrators import Temperature
 from headwise.heads.links import Float64, log_softmax, sigmoid, softmax
 from headwise.heads.scores import Form
+from support.logits import drawn
 
 
 def leaning_loss(samples: Samples, t: float) -> float:
-    """The log loss at a temperature, of real rows and of IMAGINED ones that the model answers itself."""
-    rows, share = len(samples), IMAGINED / (len(samples) + IMAGINED)
+    """The log loss at a temperature, of real rows and of imagined ones that the model answers itself."""
+    rows, share = len(samples), leaning_share(len(samples))
     if samples.form is Form.MULTICLASS:
         logs = log_softmax(samples.logits / t)
         return float(-(1 - share) * logs[np.arange(rows), samples.targets].sum() - share * np.vdot(own(samples), logs))
     p = Temperature(t).scores(samples.logits, samples.form).probabilities
     assert p is not None
     if samples.form is Form.MULTILABEL:
-        share = IMAGINED / (samples.targets.size + IMAGINED)
+        share = leaning_share(samples.targets.size)
         aimed = (1 - share) * samples.targets + share * own(samples)
         return float(-(aimed * np.log(p) + (1 - aimed) * np.log1p(-p)).sum())
     return float(-np.vdot(class_targets(samples), np.log(np.maximum(p, 1e-16))))
@@ -92,7 +92,7 @@ def mixture_loss(samples: Samples, parameters: Float64) -> float:
         logits = np.concatenate([-logits, logits], axis=1) / 2
     p = softmax(slope * logits)
     of_truth = p[np.arange(len(p)), samples.targets]
-    imagined = -IMAGINED / len(p) * np.vdot(softmax(logits), log_softmax(slope * logits))
+    imagined = -imagined_rows(len(p)) / len(p) * np.vdot(softmax(logits), log_softmax(slope * logits))
     prior = -UNIFORM_PRIOR[0] * np.log(share) - UNIFORM_PRIOR[1] * np.log1p(-share)
     return float(-np.log((1 - share) * of_truth + share / p.shape[1]).sum() + imagined + prior)
 

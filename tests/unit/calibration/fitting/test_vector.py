@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from support.logits import drawn
 
 from headwise.calibration.fitting.problem import class_targets
 from headwise.calibration.fitting.vector import INTERCEPT_SPREAD, SLOPE_SPREAD, vector
 from headwise.calibration.samples import Samples
 from headwise.heads.links import Float64, log_softmax
 from headwise.heads.scores import Form
+from support.logits import drawn
 
 
 def objective(samples: Samples, slopes: Float64, intercepts: Float64) -> float:

@@ -37,10 +37,27 @@ def test_the_shares_of_the_rows_become_those_that_are_given() -> None:
     assert (corrected.evidence, corrected.warnings) == ({"source": "request"}, ())
 
 
-@pytest.mark.parametrize("shares", [(0.9,), (0.5, 0.6), (1.0, 0.0), (float("nan"), 0.5)])
-def test_shares_that_are_none_are_refused_with_what_was_given(shares: tuple[float, ...]) -> None:
-    with pytest.raises(CalibrationError, match=f"target prior {shares[0]:g}"):
-        priors.given(calibrated(), shares, "request")
+@pytest.mark.parametrize(
+    ("shares", "reason"),
+    [
+        ((0.9,), "0.9: a share for each of 'no', 'yes' is expected"),
+        ((0.5, 0.6), "0.5, 0.6: target sums to 1.1"),
+        ((1.0, 0.0), r"1, 0: target\[0\] is 1.0"),
+        ((float("nan"), 0.5), r"nan, 0.5: target\[0\] is nan"),
+    ],
+)
+def test_shares_that_are_none_are_refused_with_what_was_given(shares: tuple[float, ...], reason: str) -> None:
+    with pytest.raises(CalibrationError, match=f"target prior {reason}"):
+        priors.check_target(shares, HEAD)
+
+
+def test_a_margin_that_no_calibrator_was_taken_for_has_nothing_to_correct() -> None:
+    with pytest.raises(CalibrationError, match=r"target prior 0.9, 0.1: .* has no probability to correct"):
+        priors.given(calibrated(replace(HEAD, activation="tanh")), (0.9, 0.1), "request")
+
+
+def test_labels_that_may_hold_together_have_shares_that_do_not_sum_to_one() -> None:
+    priors.check_target((0.9, 0.9, 0.4), Head("multilabel", "linear", ("a", "b", "c")))
 
 
 def test_shares_are_estimated_from_rows_without_targets() -> None:
@@ -65,6 +82,6 @@ def test_a_decision_that_was_tuned_without_the_prior_is_warned_about(objective: 
 
 def test_only_objectives_that_hold_at_any_shares_go_with_a_prior() -> None:
     for objective in (None, "cost:1:5"):
-        priors.check_objective(objective, "y")
+        priors.check_objective(objective)
     with pytest.raises(CalibrationError, match="objective 'f1' is tuned at the class shares of the calibration rows"):
-        priors.check_objective("f1", "y")
+        priors.check_objective("f1")

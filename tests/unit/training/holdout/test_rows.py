@@ -82,7 +82,7 @@ def test_several_inputs_are_taken_by_name_and_what_is_left_is_told(tmp_path: Pat
     found = rows(file, takes(age=("int64", (None, 1)), word=("string", (None,))), CLASSES)
 
     assert found.inputs["age"].tolist() == [[30], [40]]
-    assert found.inputs["word"].tolist() == ["a", "ö"]
+    assert found.inputs["word"].tolist() == [b"a", "ö".encode()]
     assert found.unused == ("id",)
 
 
@@ -153,6 +153,19 @@ def test_rows_without_targets_are_read_where_none_are_asked_for(tmp_path: Path) 
     assert (found.inputs["x"].tolist(), found.targets) == ([[1, 2]], {})
 
 
+def test_an_archive_that_does_not_fit_the_signature_is_told_with_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "rows.npz"
+    np.savez(file, image=np.zeros((3, 2)), targets=np.zeros(3))
+    with pytest.raises(InvalidTensorError, match=r"rows.npz: unknown input 'image'"):
+        rows(file)
+
+
+def test_rows_take_the_inputs_dtype_so_that_those_of_two_files_can_be_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "rows.npz"
+    np.savez(file, x=np.full((1, 2), 0.1, np.float64), targets=np.zeros(1))
+    assert rows(file).inputs["x"].dtype == np.float32
+
+
 BAD: dict[str, tuple[str, Head, str]] = {
     "empty cell": ("a,b,targets\n1,2,0\n1,,1\n", BINARY, "column 'b' is empty, NaN or null in row 1"),
     "text among numbers": (
@@ -166,7 +179,12 @@ BAD: dict[str, tuple[str, Head, str]] = {
     "no targets": ("a,b\n1,2\n", BINARY, "no column 'targets' or 'targets.y'"),
     "no targets by label": ("a,b\n1,2\n", LABELS, "or one column a label"),
     "unknown labels": ("a,b,targets\n1,2,ant\n1,2,dog\n1,2,eel\n", CLASSES, "holds 'dog' in row 1 (and 'eel')"),
-    "empty target": ("a,b,targets\n1,2,ant\n1,2,\n", CLASSES, "column 'targets' holds '' in row 1"),
+    "empty target": ("a,b,targets\n1,2,ant\n1,2,\n", CLASSES, "column 'targets' holds '' in row 1: "),
+    "empty index": ("a,b,targets\n1,2,0\n1,2,\n", CLASSES, "column 'targets' holds '' in row 1: "),
+    "targets of another name": ("a,b,target\n1,2,0\n", BINARY, "what was true is expected in 'targets'"),
+    "not finite": ("a,b,targets\n1,2,0\n1,inf,0\n", BINARY, "input 'x' holds inf at [1, 1]"),
+    "other separators": ("a;b;targets\n1;2;0\n", BINARY, "separated by ';': commas are expected"),
+    "a header only": ("a,b,targets\n", BINARY, "holds no rows"),
     "a label left out": ("a,b,rain\n1,2,1\n", LABELS, "a column 'rain' for its label, but none for 'snow'"),
     "no number a label": ("a,b,targets.rain,targets.snow\n1,2,1,x\n", LABELS, "holds 'x' in row 0: 0 or 1 a label"),
     "a column twice": ("a,a,targets\n1,2,0\n", BINARY, "column 'a' is there twice"),
@@ -210,6 +228,6 @@ def test_no_input_by_name_is_told_with_the_models_inputs(tmp_path: Path) -> None
 def test_a_file_that_is_not_there_or_is_none_is_told(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidRequestError, match=f"{name}: No such file"):
         rows(tmp_path / name)
-    (tmp_path / name).write_bytes(b"\xff\x00not")
+    (tmp_path / name).write_bytes(b"\xff\x00not")  # as numpy is asked, it would advise to unpickle it
     with pytest.raises((InvalidRequestError, InvalidTensorError), match=name):
         rows(tmp_path / name)

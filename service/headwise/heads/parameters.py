@@ -1,9 +1,9 @@
-"""What a parameter of a calibrator may be: plain Python floats, told by name where they cannot be."""
+"""What a number of a card may be: plain Python numbers, told by name where they cannot be."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from itertools import pairwise
 
 import numpy as np
@@ -13,16 +13,42 @@ from headwise.errors import InvalidCardError
 LIMIT = 1e6
 """Largest slope and intercept of a class: beyond it all logits of a row could overflow together."""
 
+MOST = 2**31 - 1
+"""Largest count: what the gRPC surface can tell."""
+
 NO_SWAP = "a negative one would swap the labels"
+
+
+def number(name: str, value: object) -> float:
+    """Raises: InvalidCardError unless it is a number; one that float64 cannot hold is infinite, as in JSON."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
+        raise InvalidCardError(f"{name} is {value!r}: it must be a finite number")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def finite(name: str, value: object) -> float:
     """Raises: InvalidCardError unless it is a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
-        raise InvalidCardError(f"{name} is {value!r}: it must be a finite number")
-    if not math.isfinite(value):
-        raise InvalidCardError(f"{name} is {value}: it must be a finite number")
-    return float(value)
+    read = number(name, value)
+    within(name, read, math.isfinite(read), "a finite number")
+    return read
+
+
+def share(name: str, value: object) -> float:
+    """Raises: InvalidCardError unless it is a number between 0 and 1, both excluded."""
+    read = number(name, value)
+    if not 0 < read < 1:
+        raise InvalidCardError(f"{name} is {value}: it must lie between 0 and 1, both excluded")
+    return read
+
+
+def whole(name: str, value: object, least: int, most: int = MOST) -> int:
+    """Raises: InvalidCardError unless it is a whole number from `least` to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
+        raise InvalidCardError(f"{name} is {value!r}: it must be a whole number from {least} to {most}")
+    return int(value)
 
 
 def within(name: str, value: object, fits: bool, expected: str) -> None:
@@ -33,7 +59,7 @@ def within(name: str, value: object, fits: bool, expected: str) -> None:
 
 def numbers(name: str, values: object) -> tuple[float, ...]:
     """Raises: InvalidCardError unless they are a list of finite numbers."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
+    if isinstance(values, str | Set | Mapping) or not isinstance(values, Iterable):
         raise InvalidCardError(f"{name} is {values!r}: it must be a list of numbers")
     return tuple(finite(f"{name}[{at}]", value) for at, value in enumerate(values))
 

@@ -1,0 +1,127 @@
+"""One calibrator for all columns of logits: every method that the rows can carry, held out fold by fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+
+from headwise.calibration.fitting.fitters import FITTERS
+from headwise.calibration.folds import Dealt, out_of_fold
+from headwise.calibration.gate import Held, gain, objection, simplest
+from headwise.calibration.samples import Samples
+from headwise.errors import CalibrationError
+from headwise.heads.calibrators import CALIBRATORS, AnyCalibrator
+from headwise.heads.scores import Form
+
+ENOUGH = 150
+"""Rows below which only a temperature can be told from chance."""
+
+PLENTY = 1000
+"""Rows below which Venn-Abers has too few points."""
+
+OF_EACH = 10
+"""Rows of either kind below which a binary calibrator of several parameters is not tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A method on the held-out folds.
+
+    log_loss: mean over all rows, each predicted by the fit of the other folds. gain: mean of identity's loss minus
+    this one's, row by row; standard_error: of that mean. note: why it was not fitted, or why it was not taken; empty
+    for the chosen one.
+    """
+
+    method: str
+    log_loss: float | None
+    gain: float | None
+    standard_error: float | None
+    note: str = ""
+
+    @classmethod
+    def of(cls, method: str, before: Held, after: Held, note: str = "") -> Self:
+        """Measured against what was there before it."""
+        return cls(method, float(after.losses.mean()), *gain(before, after), note)
+
+    @property
+    def gained(self) -> str:
+        """The gain in words."""
+        return f"{self.gain or 0.0:.4f} ± {self.standard_error or 0.0:.4f} a row"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """calibrator: the one taken, fitted to all rows; the base where none was. held: its held-out probabilities."""
+
+    calibrator: AnyCalibrator
+    reason: str
+    candidates: tuple[Candidate, ...]
+    held: Held
+
+
+def select(
+    samples: Samples, base: AnyCalibrator, before: Held, dealt: Dealt, *, seed: int, choices: int = 1
+) -> Selection:
+    """The simplest calibrator that surely beats `base` and is as good as the best; the base where there is none.
+
+    before: what the base makes of the rows. choices: of how many such choices this is one.
+    """
+    told = [Candidate.of(base.method, before, before)]
+    standing: dict[str, tuple[AnyCalibrator, Held]] = {}
+    for method, fit in FITTERS.items():
+        if samples.form not in CALIBRATORS[method].FORMS or method == "per_label":
+            continue
+        if few := _too_few(samples, method):
+            told.append(Candidate(method, None, None, None, few))
+            continue
+        try:
+            calibrator = fit(samples)
+            after = Held.of(out_of_fold(samples, fit, dealt), samples.targets, before.task)
+        except CalibrationError as error:
+            told.append(Candidate(method, None, None, None, f"not fitted: {error}"))
+            continue
+        note = objection(before, after, method, seed=seed, choices=choices)
+        told.append(Candidate.of(method, before, after, note))
+        if not note:
+            standing[method] = calibrator, after
+    if not standing:
+        return Selection(base, _refused(told), tuple(told), before)
+    chosen = simplest({method: held for method, (_, held) in standing.items()})
+    calibrator, held = standing[chosen]
+    candidates = tuple(_noted(candidate, chosen, base.method) for candidate in told)
+    taken = Candidate.of(chosen, before, held)
+    others = "" if len(standing) == 1 else ", and no more complex one surely gains more"
+    return Selection(calibrator, f"{chosen} lowers the held-out log loss by {taken.gained}{others}.", candidates, held)
+
+
+def _too_few(samples: Samples, method: str) -> str:
+    rows = len(samples)
+    if method == "temperature":
+        return ""
+    if rows < ENOUGH:
+        return f"not fitted: {rows} rows, and it takes {ENOUGH}"
+    if method == "venn_abers" and rows < PLENTY:
+        return f"not fitted: {rows} rows, and it takes {PLENTY}"
+    if samples.form is Form.BINARY:
+        rarer = int(np.bincount(samples.targets, minlength=2).min())
+        if rarer < OF_EACH:
+            return f"not fitted: {rarer} rows of one class, and it takes {OF_EACH} of either"
+    return ""
+
+
+def _noted(candidate: Candidate, chosen: str, base: str) -> Candidate:
+    if candidate.method == chosen or candidate.note:
+        return candidate
+    if candidate.method == base:
+        return replace(candidate, note=f"{chosen} surely does better")
+    return replace(candidate, note=f"{chosen} is simpler and as good, or surely better")
+
+
+def _refused(told: list[Candidate]) -> str:
+    tried = [candidate for candidate in told[1:] if candidate.log_loss is not None]
+    if not tried:
+        return "No calibrator could be fitted to these rows."
+    best = min(tried, key=lambda candidate: candidate.log_loss or 0.0)
+    return f"No calibrator surely improves held-out rows; the best, {best.method}: {best.note}."
