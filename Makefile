@@ -89,4 +89,4 @@ lock: $(ENVIRONMENT) ## pin every dependency with its hashes
 	    --no-header --no-annotate $${lock#*:} -o requirements/$${lock%%:*}.txt $(LOCK_FLAGS) || exit 1; done
 
 clean: ## remove the environment, caches and trained models
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis $(addprefix models/,$(EXAMPLES))
+	@rm -rf .venv .venv-peers bench/results .mypy_cache .ruff_cache .pytest_cache .hypothesis $(addprefix models/,$(EXAMPLES))

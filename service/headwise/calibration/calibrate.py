@@ -83,6 +83,10 @@ class Calibrated:
         """What was true against what is answered (needs matplotlib)."""
         return self._plot("confusion")
 
+    def plot_sets(self) -> Figure:
+        """Sizes of the prediction sets, and how often they hold the true class (needs matplotlib)."""
+        return self._plot("sets")
+
     def _plot(self, name: str) -> Figure:
         from headwise.calibration.report import plots  # noqa: PLC0415 - the gateway must not load it
 

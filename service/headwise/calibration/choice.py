@@ -105,7 +105,7 @@ def _label(samples: Samples, label: int, shared: Selection, dealt: Dealt, seed: 
     on = alone.targets
     p = shared.held.probabilities[:, label]
     before = Held.of(np.stack([1.0 - p, p], axis=1), on, "binary")
-    if on.min() == on.max() or len(samples) < ENOUGH:
+    if len(samples) < ENOUGH:
         return Selection(shared.calibrator, "", (), before)
     return select(alone, shared.calibrator, before, dealt, seed=seed, choices=samples.classes)
 

@@ -35,9 +35,9 @@ def panels(count: int) -> tuple[Figure, list[Axes]]:
     return drawn, list(axes[:count])
 
 
-def square(classes: int) -> tuple[float, float]:
-    """Inches for a matrix of so many classes, with their names beside it."""
-    side = 3.6 + 0.28 * classes
+def square(classes: int, letters: int) -> tuple[float, float]:
+    """Inches for a matrix of so many classes, with names of so many letters beside it and below it."""
+    side = 2.8 + 0.28 * classes + 0.09 * letters
     return side + 1.2, side
 
 

@@ -20,6 +20,8 @@ Booleans = NDArray[np.bool_]
 
 MOST_NAMED = 25
 """Classes whose names and counts can still be read."""
+_SHORT = 10
+"""Letters of a name that has its place below a column."""
 MOST_BARS = 50
 """Labels of a multilabel head whose answers get a bar: those that are on most often."""
 
@@ -30,7 +32,8 @@ def matrix(answers: NDArray[np.int64], targets: NDArray[Any], names: Sequence[st
     columns = [*names, "no answer"] if abstains else list(names)
     counts = confusion_matrix(np.where(answers < 0, classes, answers), targets, classes + 1)[:classes, : len(columns)]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = canvas.figure(*canvas.square(min(classes, MOST_NAMED)))
+    letters = 0 if many else max(map(len, columns))
+    figure = canvas.figure(*canvas.square(min(classes, MOST_NAMED), letters))
     axis = figure.add_subplot()
     image = axis.imshow(shares, cmap="Blues", norm=canvas.norm(faint=many))
     figure.colorbar(image, ax=axis, label="share of the true class", shrink=0.8)
@@ -41,7 +44,8 @@ def matrix(answers: NDArray[np.int64], targets: NDArray[Any], names: Sequence[st
         axis.set(xlabel=f"answered (index of the class{last})", ylabel="true (index of the class)")
         return figure
     axis.set(xlabel="answered", ylabel="true")
-    axis.set_xticks(range(len(columns)), columns, rotation=0 if len(columns) <= 3 else 90)
+    upright = len(columns) > 3 or max(map(len, columns)) > _SHORT
+    axis.set_xticks(range(len(columns)), columns, rotation=90 if upright else 0)
     axis.set_yticks(range(classes), names)
     _write_counts(axis, counts, shares)
     return figure

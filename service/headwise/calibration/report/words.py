@@ -36,7 +36,7 @@ DOES: Mapping[str, Callable[[Any], str]] = {
 """What each calibrator does to a row."""
 
 
-_RULES: Mapping[tuple[str, str], str] = {
+RULES: Mapping[tuple[str, str], str] = {
     ("binary", "threshold"): "A row is {positive} where the probability of that is {cut} or more.",
     (
         "binary",
@@ -122,7 +122,7 @@ def _rule(head: Head, rule: Applied) -> str:
         return f"A row is {head.labels[1]!r} where its margin is 0 or more; without a calibrator it has no probability."
     assert rule.rule is not None
     cut = f"{rule.cuts[0]:.4g}" if rule.cuts else ""
-    return _RULES[head.task, rule.rule].format(positive=repr(head.labels[-1]), cut=cut)
+    return RULES[head.task, rule.rule].format(positive=repr(head.labels[-1]), cut=cut)
 
 
 def _source(rule: Applied) -> str:
