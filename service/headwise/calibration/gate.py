@@ -37,6 +37,13 @@ DEMANDS: Mapping[str, Demand] = {"temperature": Demand(3.0, 0.5)}
 OTHERS = Demand(6.0, 2.0)
 """Of calibrators with several parameters, which have more ways to be right by chance."""
 
+LESS_SURE, WRONG_ANSWERS = Demand(0.0, 0.75), 5
+"""Of a temperature that makes the answers to exclusive classes less sure, where that many of them are wrong.
+
+If it is mistaken it costs little, so it need prove little; but fewer wrong answers may be bad luck with a good model,
+and then it costs much of a small loss.
+"""
+
 STEP = 1.0
 """Standard errors by which a more complex calibrator must beat a simpler one."""
 
@@ -81,13 +88,24 @@ def objection(before: Held, after: Held, method: str, *, seed: int, choices: int
 
     choices: of how many such choices this is one (Bonferroni: each has to show ln(choices) nats more).
     """
-    demand = DEMANDS.get(method, OTHERS)
+    cautious = method == "temperature" and choices == 1 and _cautious(before, after)
+    demand = LESS_SURE if cautious else DEMANDS.get(method, OTHERS)
     if found := _unsure(before, after, replace(demand, nats=demand.nats + np.log(choices))):
         return found
     for check in CHECKS:
         if found := check(before, after, seed):
             return found
     return ""
+
+
+def _cautious(before: Held, after: Held) -> bool:
+    """Whether LESS_SURE holds."""
+    if before.task not in ("binary", "multiclass"):
+        return False
+    wrong = int(np.count_nonzero(before.probabilities.argmax(axis=1) != before.targets))
+    return wrong >= WRONG_ANSWERS and bool(
+        after.probabilities.max(axis=1).mean() < before.probabilities.max(axis=1).mean()
+    )
 
 
 def _unsure(before: Held, after: Held, demand: Demand) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from headwise.calibration.folds import probabilities_of
-from headwise.calibration.gate import DEMANDS, OTHERS, Held, objection, simplest
+from headwise.calibration.gate import DEMANDS, OTHERS, WRONG_ANSWERS, Held, objection, simplest
 from headwise.calibration.samples import Samples
 from headwise.heads.calibrators import AnyCalibrator, Identity, Temperature
 from headwise.heads.links import Float64
@@ -51,6 +51,18 @@ def test_many_small_gains_do_not_prove_that_there_are_no_errors() -> None:
     assert float(found.split()[6]) > DEMANDS["temperature"].nats
 
 
+@pytest.mark.parametrize(("wrong", "passes"), [(WRONG_ANSWERS, True), (WRONG_ANSWERS - 1, False)])
+def test_less_sure_answers_need_prove_little_where_enough_were_wrong(wrong: int, passes: bool) -> None:
+    """A gain of one nat in 50 rows, from answers that were wrong and too sure."""
+    targets = np.arange(50) % 2
+    right = np.arange(50) >= wrong
+    before, after = (
+        of(np.where(right == (targets == 1), p, 1 - p), targets.tolist()) for p in (0.97, 0.97 - 0.12 / wrong)
+    )
+    assert 0 < (before.losses - after.losses).sum() < DEMANDS["temperature"].nats
+    assert (objection(before, after, "temperature", seed=0) == "") is passes
+
+
 def test_one_row_proves_nothing() -> None:
     """A row of 20 nats, and 60 that lose a little."""
     p = np.full(60, 0.05)
@@ -68,18 +80,15 @@ def test_one_choice_of_many_has_to_show_more() -> None:
     assert "nats" in objection(before, after, "temperature", seed=0, choices=choices)
 
 
-def test_labels_each_add_to_the_evidence() -> None:
+@pytest.mark.parametrize(("labels", "passes"), [(1, False), (5, True)])
+def test_labels_each_add_to_the_evidence(labels: int, passes: bool) -> None:
     samples = drawn(Form.BINARY, rows=200, stretch=1.6, seed=1)
-    before, after = held(samples, Identity()), held(samples, Temperature(1.6))
-    assert "nats" in objection(before, after, "temperature", seed=0)
-    several = [
-        Held.of(np.repeat(each.probabilities[:, 1:], 5, axis=1), np.repeat(targets, 5, axis=1), "multilabel")
-        for each, targets in (
-            (before, samples.targets[:, np.newaxis] == 1),
-            (after, samples.targets[:, np.newaxis] == 1),
-        )
-    ]
-    assert objection(several[0], several[1], "temperature", seed=0) == ""
+    targets = np.repeat(samples.targets[:, np.newaxis] == 1, labels, axis=1)
+    before, after = (
+        Held.of(np.repeat(held(samples, by).probabilities[:, 1:], labels, axis=1), targets, "multilabel")
+        for by in (Identity(), Temperature(1.6))
+    )
+    assert (objection(before, after, "temperature", seed=0) == "") is passes
 
 
 def test_the_brier_score_must_not_rise() -> None:
