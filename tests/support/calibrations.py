@@ -73,7 +73,7 @@ def _made(
 KINDS: Mapping[str, Callable[[], Calibrated]] = {
     "binary": lambda: _made(_yes_or_no(ROWS), _binary(decision=Threshold(0.5, {"screening": 0.1})), "f1", "platt"),
     "binary cost": lambda: _made(_yes_or_no(ROWS), _binary(), "cost:1:4;abstain:0.4"),
-    "tiny": lambda: calibrate(*_yes_or_no(12), _binary()),
+    "tiny": lambda: calibrate(_yes_or_no(12)[0] / 3, _yes_or_no(12)[1], _binary()),
     "margin": lambda: _made(
         (np.tanh(_yes_or_no(ROWS)[0] / 6), _yes_or_no(ROWS)[1]), replace(_binary(), activation="tanh"), None, "identity"
     ),

@@ -1,4 +1,4 @@
-"""Which calibrator to use: K-fold log loss, with "do nothing" as a candidate and the benefit of the doubt."""
+"""Which calibrator to use: "do nothing" is a candidate, and has the benefit of the doubt."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from headwise.calibration.bayes.grid import LEAST, MOST
 from headwise.calibration.fitting.each_label import label_samples
 from headwise.calibration.fitting.ordering import require_order
 from headwise.calibration.fitting.problem import require_two_classes
@@ -120,7 +121,7 @@ def _of_rows(samples: Samples) -> list[str]:
     """Rows or classes that are few."""
     rows, told = len(samples), []
     if rows < FEW:
-        told.append(f"{rows} rows are few: give {FEW} or more, and a few hundred for more than a temperature")
+        told.append(f"{rows} rows are few: give {FEW} or more, and a few hundred for calibrators of many parameters")
     if samples.form is Form.MULTILABEL:
         counts, what = samples.targets.sum(axis=0), "label"
     else:
@@ -142,8 +143,8 @@ def _at_bound(calibrator: AnyCalibrator) -> list[str]:
     each = calibrator.calibrators if isinstance(calibrator, EachLabel) else (calibrator,)
     temperatures = [by.temperature for by in each if isinstance(by, Temperature | TemperatureMixture)]
     return [
-        f"the temperature hit its bound, {bound:g}: the logits hardly fit these labels"
-        for bound in (LOWEST, HIGHEST)
+        f"the temperature hit its bound, {bound:.3g}: the logits hardly fit these labels"
+        for bound in (LOWEST, LEAST, MOST, HIGHEST)
         if any(abs(np.log(temperature / bound)) < _AT for temperature in temperatures)
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,9 +40,14 @@ def out_of_fold(samples: Samples, fit: Fitter, dealt: Dealt) -> Float64:
 
     Raises: CalibrationError where the other folds cannot fit.
     """
+    return held_out(samples, [fit(samples.take(others)) for others, _ in splits(dealt)], dealt)
+
+
+def held_out(samples: Samples, fitted: Sequence[AnyCalibrator], dealt: Dealt) -> Float64:
+    """Probabilities (rows, classes), each row predicted by its fold's calibrator."""
     predicted: Float64 | None = None
-    for others, fold in splits(dealt):
-        probabilities = probabilities_of(fit(samples.take(others)), samples.take(fold))
+    for (_, fold), calibrator in zip(splits(dealt), fitted, strict=True):
+        probabilities = probabilities_of(calibrator, samples.take(fold))
         predicted = np.empty((len(samples), probabilities.shape[1])) if predicted is None else predicted
         predicted[fold] = probabilities
     assert predicted is not None

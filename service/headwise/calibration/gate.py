@@ -37,13 +37,6 @@ DEMANDS: Mapping[str, Demand] = {"temperature": Demand(3.0, 0.5)}
 OTHERS = Demand(6.0, 2.0)
 """Of calibrators with several parameters, which have more ways to be right by chance."""
 
-LESS_SURE, WRONG_ANSWERS = Demand(0.0, 0.75), 5
-"""Of a temperature that makes the answers to exclusive classes less sure, where that many of them are wrong.
-
-If it is mistaken it costs little, so it need prove little; but fewer wrong answers may be bad luck with a good model,
-and then it costs much of a small loss.
-"""
-
 STEP = 1.0
 """Standard errors by which a more complex calibrator must beat a simpler one."""
 
@@ -52,6 +45,9 @@ BEYOND = 2.0
 
 MOST_CHANGED = 0.2
 """Largest share of answers that may change where they do not surely get better."""
+
+TELLING = 150
+"""Rows below which a calibration error says nothing: a bootstrap of a few errors cannot know how many are usual."""
 
 _RESAMPLES = 200
 _TINY = 1e-16
@@ -88,24 +84,15 @@ def objection(before: Held, after: Held, method: str, *, seed: int, choices: int
 
     choices: of how many such choices this is one (Bonferroni: each has to show ln(choices) nats more).
     """
-    cautious = method == "temperature" and choices == 1 and _cautious(before, after)
-    demand = LESS_SURE if cautious else DEMANDS.get(method, OTHERS)
+    demand = DEMANDS.get(method, OTHERS)
     if found := _unsure(before, after, replace(demand, nats=demand.nats + np.log(choices))):
         return found
-    for check in CHECKS:
-        if found := check(before, after, seed):
-            return found
-    return ""
+    return veto(before, after, seed)
 
 
-def _cautious(before: Held, after: Held) -> bool:
-    """Whether LESS_SURE holds."""
-    if before.task not in ("binary", "multiclass"):
-        return False
-    wrong = int(np.count_nonzero(before.probabilities.argmax(axis=1) != before.targets))
-    return wrong >= WRONG_ANSWERS and bool(
-        after.probabilities.max(axis=1).mean() < before.probabilities.max(axis=1).mean()
-    )
+def veto(before: Held, after: Held, seed: int) -> str:
+    """What gets worse beside the log loss; empty if nothing does."""
+    return next((found for check in CHECKS if (found := check(before, after, seed))), "")
 
 
 def _unsure(before: Held, after: Held, demand: Demand) -> str:
@@ -141,6 +128,8 @@ def _brier(before: Held, after: Held, _: int) -> str:
 
 def _calibration_error(before: Held, after: Held, seed: int) -> str:
     """By a paired bootstrap, 95 %; centred, because a resample adds its own noise to a binned error."""
+    if len(before.losses) < TELLING:
+        return ""
     errors: list[Callable[[Float64], Float64]] = []
     for held in (before, after):
         pairs = headline(held.probabilities, held.targets, held.task)

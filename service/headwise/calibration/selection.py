@@ -7,9 +7,10 @@ from typing import Self
 
 import numpy as np
 
+from headwise.calibration.bayes.posterior import bets
 from headwise.calibration.fitting.fitters import FITTERS
-from headwise.calibration.folds import Dealt, out_of_fold
-from headwise.calibration.gate import Held, gain, objection, simplest
+from headwise.calibration.folds import Dealt, held_out, out_of_fold, splits
+from headwise.calibration.gate import Held, gain, objection, simplest, veto
 from headwise.calibration.samples import Samples
 from headwise.errors import CalibrationError
 from headwise.heads.calibrators import CALIBRATORS, AnyCalibrator
@@ -61,6 +62,15 @@ class Selection:
     held: Held
 
 
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A calibrator of all rows, its held-out probabilities, and what speaks against it; empty if nothing does."""
+
+    calibrator: AnyCalibrator
+    held: Held
+    note: str
+
+
 def select(
     samples: Samples, base: AnyCalibrator, before: Held, dealt: Dealt, *, seed: int, choices: int = 1
 ) -> Selection:
@@ -69,40 +79,62 @@ def select(
     before: what the base makes of the rows. choices: of how many such choices this is one.
     """
     told = [Candidate.of(base.method, before, before)]
-    standing: dict[str, tuple[AnyCalibrator, Held]] = {}
+    standing: dict[str, _Fitted] = {}
+    few = len(samples) < PLENTY
+    betted = _betted(samples, base, before, dealt, seed, choices) if few else {}
     for method, fit in FITTERS.items():
         if samples.form not in CALIBRATORS[method].FORMS or method == "per_label":
             continue
-        if few := _too_few(samples, method):
-            told.append(Candidate(method, None, None, None, few))
+        if method in betted:
+            fitted = betted[method]
+        elif too_few := _too_few(samples, method):
+            told.append(Candidate(method, None, None, None, too_few))
             continue
-        try:
-            calibrator = fit(samples)
-            after = Held.of(out_of_fold(samples, fit, dealt), samples.targets, before.task)
-        except CalibrationError as error:
-            told.append(Candidate(method, None, None, None, f"not fitted: {error}"))
-            continue
-        note = objection(before, after, method, seed=seed, choices=choices)
-        told.append(Candidate.of(method, before, after, note))
-        if not note:
-            standing[method] = calibrator, after
+        else:
+            try:
+                held = Held.of(out_of_fold(samples, fit, dealt), samples.targets, before.task)
+                fitted = _Fitted(fit(samples), held, objection(before, held, method, seed=seed, choices=choices))
+            except CalibrationError as error:
+                told.append(Candidate(method, None, None, None, f"not fitted: {error}"))
+                continue
+        told.append(Candidate.of(method, before, fitted.held, fitted.note))
+        if not fitted.note:
+            standing[method] = fitted
     if not standing:
         return Selection(base, _refused(told), tuple(told), before)
-    chosen = simplest({method: held for method, (_, held) in standing.items()})
-    calibrator, held = standing[chosen]
+    chosen = simplest({method: fitted.held for method, fitted in standing.items()})
+    taken = Candidate.of(chosen, before, standing[chosen].held)
     candidates = tuple(_noted(candidate, chosen, base.method) for candidate in told)
-    taken = Candidate.of(chosen, before, held)
     others = "" if len(standing) == 1 else ", and no more complex one surely gains more"
-    return Selection(calibrator, f"{chosen} lowers the held-out log loss by {taken.gained}{others}.", candidates, held)
+    reason = f"{chosen} lowers the held-out log loss by {taken.gained}{others}."
+    return Selection(standing[chosen].calibrator, reason, candidates, standing[chosen].held)
+
+
+def _betted(
+    samples: Samples, base: AnyCalibrator, before: Held, dealt: Dealt, seed: int, choices: int
+) -> dict[str, _Fitted]:
+    """The best bet of each method; nothing speaks against one of them at most, which is expected to gain most."""
+    found = bets(samples, base, choices)
+    by_fold = [bets(samples.take(others), base, choices) for others, _ in splits(dealt)]
+    fitted: dict[str, _Fitted] = {}
+    best = ""
+    for method, bet in sorted(found.items(), key=lambda item: item[1].change):
+        of_folds = [fold[method].calibrator for fold in by_fold]
+        held = Held.of(held_out(samples, of_folds, dealt), samples.targets, before.task)
+        worse = "no gain" if gain(before, held)[0] <= 0 else ""
+        note = bet.objection(choices) or worse or veto(before, held, seed)
+        if best and not note:
+            note = f"{best} may be expected to gain more"
+        best = best or (method if not note else "")
+        fitted[method] = _Fitted(bet.calibrator, held, note)
+    return fitted
 
 
 def _too_few(samples: Samples, method: str) -> str:
     rows = len(samples)
-    if method == "temperature":
-        return ""
     if rows < ENOUGH:
         return f"not fitted: {rows} rows, and it takes {ENOUGH}"
-    if method == "venn_abers" and rows < PLENTY:
+    if method in ("isotonic", "venn_abers") and rows < PLENTY:
         return f"not fitted: {rows} rows, and it takes {PLENTY}"
     if samples.form is Form.BINARY:
         rarer = int(np.bincount(samples.targets, minlength=2).min())

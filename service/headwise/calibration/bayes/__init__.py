@@ -1,0 +1,1 @@
+"""Few rows: Bayes' rule over a grid of calibrators, and what taking one of them risks."""

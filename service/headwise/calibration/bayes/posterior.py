@@ -1,0 +1,120 @@
+"""How likely each calibrator of a grid is the right one, and what it would do to the log loss if another were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headwise.calibration.bayes.grid import grid
+from headwise.calibration.folds import probabilities_of
+from headwise.calibration.metrics import LEAST_PROBABILITY
+from headwise.calibration.samples import Samples
+from headwise.heads.calibrators import AnyCalibrator
+from headwise.heads.links import Float64
+from headwise.heads.scores import Form
+
+LIKELY_WORSE = 0.08
+"""How likely a calibrator may be to raise the log loss, at most."""
+
+MUCH, LIKELY_MUCH_WORSE = 0.07, 0.02
+"""A relative rise of the log loss, and how likely a calibrator may be to exceed it, at most."""
+
+_BLOCK = 2**22
+"""Numbers held at a time: 32 MB."""
+_RISE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Bet:
+    """A calibrator, judged by everything that may be right.
+
+    change: the expected change of the log loss, relative to the reference's. worse: how likely it rises; much: how
+    likely it rises by more than MUCH.
+    """
+
+    calibrator: AnyCalibrator
+    change: float
+    worse: float
+    much: float
+
+    def objection(self, choices: int = 1) -> str:
+        """Why not to take it, as one of so many choices (Bonferroni); empty if it may be taken."""
+        if self.change >= 0:
+            return "no gain is to be expected"
+        for likely, most, by in ((self.worse, LIKELY_WORSE, ""), (self.much, LIKELY_MUCH_WORSE, f" by {MUCH:.0%}")):
+            if likely > most / choices:
+                return f"the log loss rises{by} with a probability of {likely:.1%}, above {most / choices:.2g}"
+        return ""
+
+
+def bets(samples: Samples, reference: AnyCalibrator, choices: int = 1) -> dict[str, Bet]:
+    """The best calibrator of each method, against `reference` and as one of so many choices.
+
+    Of those without objection the one of least expected log loss; where all have one, the least likely to be worse.
+    """
+    among = grid(samples.form)
+    expected, observed = _losses(samples, (reference, *among.calibrators))
+    top = among.calibrators[int(np.argmax(among.log_prior - observed[1:]))]
+    log_likely = among.log_prior - _trust(samples, reference, top) * observed[1:]
+    likely = np.exp(log_likely - log_likely.max())
+    likely /= likely.sum()
+    relative = expected[1:, 1:] / expected[1:, :1] - 1.0
+    told = (likely @ figure for figure in (relative, relative > _RISE, relative > MUCH))
+    best: dict[str, Bet] = {}
+    for bet in (Bet(calibrator, *map(float, of)) for calibrator, *of in zip(among.calibrators, *told, strict=True)):
+        method = bet.calibrator.method
+        if method not in best or _rank(bet, choices) < _rank(best[method], choices):
+            best[method] = bet
+    return best
+
+
+def _rank(bet: Bet, choices: int) -> tuple[bool, float]:
+    return (True, bet.worse) if bet.objection(choices) else (False, bet.change)
+
+
+def _losses(samples: Samples, calibrators: Sequence[AnyCalibrator], *, block: int = _BLOCK) -> tuple[Float64, Float64]:
+    """Log losses over all rows: if one calibrator is right and another answers (right, answers); and as it was.
+
+    block: how many numbers are held at a time.
+    """
+    count = len(calibrators)
+    expected, observed = np.zeros((count, count)), np.zeros(count)
+    step = max(block // (count * 2 * samples.classes), 1)
+    for start in range(0, len(samples), step):
+        rows = samples.take(np.arange(start, min(start + step, len(samples))))
+        p = np.stack([_outcomes(calibrator, rows) for calibrator in calibrators])
+        losses = -np.log(p)
+        expected += p.reshape(count, -1) @ losses.reshape(count, -1).T
+        observed += np.take_along_axis(losses, _truth(rows)[np.newaxis], axis=3).sum(axis=(1, 2, 3))
+    return expected, observed
+
+
+def _trust(samples: Samples, reference: AnyCalibrator, top: AnyCalibrator) -> float:
+    """By how much the likelihood counts: less where losses scatter more than the likeliest calibrator explains.
+
+    A few surely wrong rows would else outvote all others (Grünwald, van Ommen 2017). The labels of a row may all say
+    the same, so together they count as one event.
+    """
+    p, before = _outcomes(top, samples), _outcomes(reference, samples)
+    gains = np.log(p) - np.log(before)
+    mean = (p * gains).sum(axis=2)
+    explained = ((p * np.square(gains)).sum(axis=2) - np.square(mean)).sum()
+    was = np.take_along_axis(gains, _truth(samples), axis=2)[:, :, 0]
+    seen = np.square((was - mean).sum(axis=1)).sum()
+    events: int = p.shape[1]
+    return (float(explained / seen) if seen > explained else 1.0) / events
+
+
+def _outcomes(calibrator: AnyCalibrator, samples: Samples) -> Float64:
+    """Probabilities (rows, events, outcomes): one event of all classes, or one of two outcomes for each label."""
+    p = probabilities_of(calibrator, samples)
+    every = np.stack([1.0 - p, p], axis=2) if samples.form is Form.MULTILABEL else p[:, np.newaxis]
+    return np.maximum(every, LEAST_PROBABILITY)
+
+
+def _truth(samples: Samples) -> NDArray[np.int64]:
+    """(rows, events, 1): which outcome each event had."""
+    return samples.targets.astype(np.int64).reshape(len(samples), -1, 1)
