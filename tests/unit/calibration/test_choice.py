@@ -84,6 +84,14 @@ def test_classes_that_are_stretched_and_shifted_by_themselves_get_vector_scaling
     assert choice.calibrator.method == "vector"
 
 
+def test_a_bet_that_loses_on_held_out_rows_is_not_taken() -> None:
+    samples = drawn(Form.BINARY, rows=40, stretch=1.5, seed=1)
+    assert bets(samples, Identity())["temperature"].objection() == ""
+    choice = choose(samples)
+    assert notes(choice)["temperature"] == "no gain"
+    assert choice.calibrator.method != "temperature"
+
+
 def test_few_rows_get_nothing_of_many_parameters() -> None:
     choice = choose(drawn(Form.BINARY, rows=40, stretch=8.0))
     assert choice.calibrator.method in {"temperature", "temperature_mixture", "platt"}

@@ -103,6 +103,10 @@ def test_labels_that_repeat_one_another_prove_no_more() -> None:
     assert 10 * second <= first
 
 
+def test_labels_of_a_row_count_as_one() -> None:
+    assert posterior._trust(drawn(Form.MULTILABEL, rows=100), Identity(), Temperature(1.5)) <= 1 / 3
+
+
 def test_a_few_surely_wrong_rows_count_for_less() -> None:
     """Three rows of a hundred are impossible; a plain likelihood would explain nothing but them."""
     samples = drawn(Form.BINARY, rows=100, seed=4)
