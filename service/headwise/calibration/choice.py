@@ -106,7 +106,7 @@ def _label(samples: Samples, label: int, shared: Selection, dealt: Dealt, seed: 
     on = alone.targets
     p = shared.held.probabilities[:, label]
     before = Held.of(np.stack([1.0 - p, p], axis=1), on, "binary")
-    if len(samples) < ENOUGH:
+    if len(samples) < ENOUGH or on.min() == on.max():
         return Selection(shared.calibrator, "", (), before)
     return select(alone, shared.calibrator, before, dealt, seed=seed, choices=samples.classes)
 

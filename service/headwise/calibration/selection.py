@@ -17,13 +17,13 @@ from headwise.heads.calibrators import CALIBRATORS, AnyCalibrator
 from headwise.heads.scores import Form
 
 ENOUGH = 150
-"""Rows below which only a temperature can be told from chance."""
+"""Rows below which nothing but bets is tried, and no label has a calibrator of its own."""
 
 PLENTY = 1000
-"""Rows below which Venn-Abers has too few points."""
+"""Rows below which calibrators of few parameters are bets, and isotonic and Venn-Abers have too few points."""
 
 OF_EACH = 10
-"""Rows of either kind below which a binary calibrator of several parameters is not tried."""
+"""Rows of either kind below which a binary calibrator of several parameters is not tried, unless as a bet."""
 
 
 @dataclass(frozen=True, slots=True)

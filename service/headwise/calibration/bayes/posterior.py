@@ -23,8 +23,8 @@ MUCH, LIKELY_MUCH_WORSE = 0.07, 0.02
 """A relative rise of the log loss, and how likely a calibrator may be to exceed it, at most."""
 
 _BLOCK = 2**22
-"""Numbers held at a time: 32 MB."""
-_RISE = 1e-9
+"""Numbers in one table of probabilities, 32 MB; a few such tables are held at a time."""
+_RISE, _DIGITS = 1e-9, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ def bets(samples: Samples, reference: AnyCalibrator, choices: int = 1) -> dict[s
     """The best calibrator of each method, against `reference` and as one of so many choices.
 
     Of those without objection the one of least expected log loss; where all have one, the least likely to be worse.
+    The likelier one beforehand where the rows cannot tell them apart.
     """
     among = grid(samples.form)
     expected, observed = _losses(samples, (reference, *among.calibrators))
@@ -64,7 +65,10 @@ def bets(samples: Samples, reference: AnyCalibrator, choices: int = 1) -> dict[s
     relative = expected[1:, 1:] / expected[1:, :1] - 1.0
     told = (likely @ figure for figure in (relative, relative > _RISE, relative > MUCH))
     best: dict[str, Bet] = {}
-    for bet in (Bet(calibrator, *map(float, of)) for calibrator, *of in zip(among.calibrators, *told, strict=True)):
+    listed = zip(among.calibrators, *told, strict=True)
+    by_prior = np.argsort(-among.log_prior, kind="stable")
+    judged = [Bet(calibrator, *map(float, of)) for calibrator, *of in listed]
+    for bet in (judged[at] for at in by_prior):
         method = bet.calibrator.method
         if method not in best or _rank(bet, choices) < _rank(best[method], choices):
             best[method] = bet
@@ -72,7 +76,8 @@ def bets(samples: Samples, reference: AnyCalibrator, choices: int = 1) -> dict[s
 
 
 def _rank(bet: Bet, choices: int) -> tuple[bool, float]:
-    return (True, bet.worse) if bet.objection(choices) else (False, bet.change)
+    refused = bool(bet.objection(choices))
+    return refused, round(bet.worse if refused else bet.change, _DIGITS)
 
 
 def _losses(samples: Samples, calibrators: Sequence[AnyCalibrator], *, block: int = _BLOCK) -> tuple[Float64, Float64]:
@@ -101,7 +106,7 @@ def _trust(samples: Samples, reference: AnyCalibrator, top: AnyCalibrator) -> fl
     p, before = _outcomes(top, samples), _outcomes(reference, samples)
     gains = np.log(p) - np.log(before)
     mean = (p * gains).sum(axis=2)
-    explained = ((p * np.square(gains)).sum(axis=2) - np.square(mean)).sum()
+    explained = (p * np.square(gains - mean[:, :, np.newaxis])).sum()
     was = np.take_along_axis(gains, _truth(samples), axis=2)[:, :, 0]
     seen = np.square((was - mean).sum(axis=1)).sum()
     events: int = p.shape[1]

@@ -13,7 +13,7 @@ from headwise.calibration.bayes.posterior import LIKELY_MUCH_WORSE, LIKELY_WORSE
 from headwise.calibration.folds import probabilities_of
 from headwise.calibration.gate import Held
 from headwise.calibration.samples import Samples
-from headwise.heads.calibrators import AnyCalibrator, Identity, Platt, Temperature
+from headwise.heads.calibrators import AnyCalibrator, Identity, Platt, Temperature, TemperatureMixture
 from headwise.heads.scores import Form
 from support.logits import drawn
 
@@ -101,6 +101,18 @@ def test_labels_that_repeat_one_another_prove_no_more() -> None:
     ten = Samples(np.repeat(one.logits, 10, axis=1), np.repeat(one.targets, 10, axis=1), Form.MULTILABEL, 10)
     first, second = (posterior._trust(samples, Identity(), Temperature(1.5)) for samples in (one, ten))
     assert 10 * second <= first
+
+
+def test_rows_that_cannot_tell_leave_the_likelier_one() -> None:
+    """Logits so large that no temperature changes a probability; later rows may be smaller."""
+    targets = np.arange(60) % 2
+    told = np.where(np.arange(60) < 5, 1 - targets, targets)
+    samples = Samples(np.where(told == 1, 1e4, -1e4)[:, np.newaxis], targets, Form.BINARY, 2)
+    found = bets(samples, Identity())
+    assert found["temperature"].calibrator == Temperature(1.0)
+    mixed = found["temperature_mixture"].calibrator
+    assert isinstance(mixed, TemperatureMixture)
+    assert mixed.temperature == 1.0
 
 
 def test_labels_of_a_row_count_as_one() -> None:
