@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from headwise.calibration.choice import TASKS
+from headwise.calibration.folds import probabilities_of
+from headwise.calibration.gate import Held
 from headwise.calibration.samples import Samples
-from headwise.heads.links import log_softmax
+from headwise.heads.calibrators import AnyCalibrator
+from headwise.heads.links import Float64, log_softmax
 from headwise.heads.scores import FROM_LOGITS, Form
 
 WIDTHS = {Form.BINARY: 1, Form.MULTICLASS: 4, Form.MULTILABEL: 3, Form.CUMULATIVE: 3, Form.CONDITIONAL: 3}
@@ -31,3 +35,8 @@ def drawn(form: Form, *, rows: int, stretch: float = 1.0, wrong: float = 0.0, se
     targets = np.where(random.random(rows) < wrong, random.integers(classes, size=rows), targets)
     told = log_softmax(logits * stretch) if form is Form.MULTICLASS else logits * stretch
     return Samples(told, targets.astype(np.int64), form, classes)
+
+
+def losses(calibrator: AnyCalibrator, samples: Samples) -> Float64:
+    """Log losses (rows,) of a calibrator's answers."""
+    return Held.of(probabilities_of(calibrator, samples), samples.targets, TASKS[samples.form]).losses

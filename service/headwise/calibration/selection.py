@@ -80,23 +80,14 @@ def select(
     """
     told = [Candidate.of(base.method, before, before)]
     standing: dict[str, _Fitted] = {}
-    few = len(samples) < PLENTY
-    betted = _betted(samples, base, before, dealt, seed, choices) if few else {}
-    for method, fit in FITTERS.items():
+    betted = _betted(samples, base, before, dealt, seed, choices) if len(samples) < PLENTY else {}
+    for method in FITTERS:
         if samples.form not in CALIBRATORS[method].FORMS or method == "per_label":
             continue
-        if method in betted:
-            fitted = betted[method]
-        elif too_few := _too_few(samples, method):
-            told.append(Candidate(method, None, None, None, too_few))
+        fitted = betted.get(method) or _proved(samples, method, before, dealt, seed, choices)
+        if isinstance(fitted, str):
+            told.append(Candidate(method, None, None, None, f"not fitted: {fitted}"))
             continue
-        else:
-            try:
-                held = Held.of(out_of_fold(samples, fit, dealt), samples.targets, before.task)
-                fitted = _Fitted(fit(samples), held, objection(before, held, method, seed=seed, choices=choices))
-            except CalibrationError as error:
-                told.append(Candidate(method, None, None, None, f"not fitted: {error}"))
-                continue
         told.append(Candidate.of(method, before, fitted.held, fitted.note))
         if not fitted.note:
             standing[method] = fitted
@@ -130,16 +121,28 @@ def _betted(
     return fitted
 
 
+def _proved(samples: Samples, method: str, before: Held, dealt: Dealt, seed: int, choices: int) -> _Fitted | str:
+    """A method with the evidence of its held-out rows, or why it cannot be fitted."""
+    if too_few := _too_few(samples, method):
+        return too_few
+    fit = FITTERS[method]
+    try:
+        held = Held.of(out_of_fold(samples, fit, dealt), samples.targets, before.task)
+        return _Fitted(fit(samples), held, objection(before, held, method, seed=seed, choices=choices))
+    except CalibrationError as error:
+        return str(error)
+
+
 def _too_few(samples: Samples, method: str) -> str:
     rows = len(samples)
     if rows < ENOUGH:
-        return f"not fitted: {rows} rows, and it takes {ENOUGH}"
+        return f"{rows} rows, and it takes {ENOUGH}"
     if method in ("isotonic", "venn_abers") and rows < PLENTY:
-        return f"not fitted: {rows} rows, and it takes {PLENTY}"
+        return f"{rows} rows, and it takes {PLENTY}"
     if samples.form is Form.BINARY:
         rarer = int(np.bincount(samples.targets, minlength=2).min())
         if rarer < OF_EACH:
-            return f"not fitted: {rarer} rows of one class, and it takes {OF_EACH} of either"
+            return f"{rarer} rows of one class, and it takes {OF_EACH} of either"
     return ""
 
 

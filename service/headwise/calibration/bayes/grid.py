@@ -13,10 +13,10 @@ from headwise.heads.calibrators import AnyCalibrator, Platt, Temperature, Temper
 from headwise.heads.links import Float64
 from headwise.heads.scores import Form
 
-STEPS = range(-14, 31)
-"""Temperatures are 2 ** (step / 7): from 1/4 to 19.5, each a tenth larger than the one before."""
+TEMPERATURES = 2.0 ** (np.arange(-14, 31) / 7.0)
+"""From 1/4 to 19.5, each a tenth larger than the one before."""
 
-LEAST, MOST = 2.0 ** (STEPS[0] / 7.0), 2.0 ** (STEPS[-1] / 7.0)
+LEAST, MOST = float(TEMPERATURES[0]), float(TEMPERATURES[-1])
 """The temperatures at either end."""
 
 USUAL_SLOPE, SPREAD = -0.3, 0.6
@@ -48,25 +48,26 @@ def grid(form: Form) -> Grid:
 
 
 def _weighed(form: Form) -> Iterator[tuple[AnyCalibrator, float]]:
-    sure = {2.0 ** (step / 7.0): _slope_weight(step) for step in STEPS}
+    sure = list(zip(TEMPERATURES.tolist(), _slope_weights().tolist(), strict=True))
     none = 1.0 - sum(SHARES.values())
-    centre = float(_normal(np.zeros(1), SHIFT_SPREAD)[0] / _normal(SHIFTS, SHIFT_SPREAD).sum())
-    for temperature, weight in sure.items():
+    for temperature, weight in sure:
         yield Temperature(temperature), weight * (none if form in TemperatureMixture.FORMS else 1.0)
     if form in TemperatureMixture.FORMS:
-        for (temperature, weight), (share, likely) in product(sure.items(), SHARES.items()):
+        for (temperature, weight), (share, likely) in product(sure, SHARES.items()):
             yield TemperatureMixture(temperature, share), weight * likely
     if form in Platt.FORMS:
-        shifts = zip(SHIFTS.tolist(), _normal(SHIFTS, SHIFT_SPREAD).tolist(), strict=True)
-        for (temperature, weight), (shift, likely) in product(sure.items(), shifts):
+        likely_shifts = _normal(SHIFTS, SHIFT_SPREAD)
+        centre = float(likely_shifts[SHIFTS == 0][0] / likely_shifts.sum())
+        shifts = zip(SHIFTS.tolist(), likely_shifts.tolist(), strict=True)
+        for (temperature, weight), (shift, likely) in product(sure, shifts):
             if shift:
                 yield Platt(1.0 / temperature, shift), weight * likely * centre
 
 
-def _slope_weight(step: int) -> float:
-    slope = np.array([-step / 7.0 * np.log(2.0)])
-    drawn = (1.0 - CALIBRATED) * _normal(slope - USUAL_SLOPE, SPREAD) + CALIBRATED * _normal(slope, NEAR)
-    return float(drawn[0])
+def _slope_weights() -> Float64:
+    """Of each temperature."""
+    slopes = -np.log(TEMPERATURES)
+    return (1.0 - CALIBRATED) * _normal(slopes - USUAL_SLOPE, SPREAD) + CALIBRATED * _normal(slopes, NEAR)
 
 
 def _normal(values: Float64, spread: float) -> Float64:

@@ -64,14 +64,11 @@ def bets(samples: Samples, reference: AnyCalibrator, choices: int = 1) -> dict[s
     likely /= likely.sum()
     relative = expected[1:, 1:] / expected[1:, :1] - 1.0
     told = (likely @ figure for figure in (relative, relative > _RISE, relative > MUCH))
+    judged = [Bet(calibrator, *map(float, of)) for calibrator, *of in zip(among.calibrators, *told, strict=True)]
+    likeliest_first = [judged[at] for at in np.argsort(-among.log_prior, kind="stable")]
     best: dict[str, Bet] = {}
-    listed = zip(among.calibrators, *told, strict=True)
-    by_prior = np.argsort(-among.log_prior, kind="stable")
-    judged = [Bet(calibrator, *map(float, of)) for calibrator, *of in listed]
-    for bet in (judged[at] for at in by_prior):
-        method = bet.calibrator.method
-        if method not in best or _rank(bet, choices) < _rank(best[method], choices):
-            best[method] = bet
+    for bet in sorted(likeliest_first, key=lambda bet: _rank(bet, choices)):
+        best.setdefault(bet.calibrator.method, bet)
     return best
 
 
