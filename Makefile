@@ -6,7 +6,7 @@ PROTOS := $(wildcard proto/headwise/*/*.proto)
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 EXAMPLES := tumor wine digits parity parity_logit parity_two digit_traits severity diabetes
 
-.PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration check lint format types imports proto proto-check lock clean
+.PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost check lint format types imports proto proto-check lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -50,8 +50,11 @@ bench-tripwires: $(ENVIRONMENT) ## what checking the numbers against the card co
 bench-inspect: models ## how long `headwise inspect` takes
 	@$(BIN)/python bench/inspect_command.py
 
-bench-calibration: models .venv-peers/.complete ## headwise's calibration beside other libraries; 15 minutes
+bench-calibration: models .venv-peers/.complete ## headwise's calibration beside other libraries; 10 minutes
 	@OMP_NUM_THREADS=1 $(BIN)/python bench/calibration.py --plots docs/calibration --page docs/calibration.md
+
+bench-calibration-cost: $(ENVIRONMENT) ## what a calibrated row, a fit and a choice cost
+	@OMP_NUM_THREADS=1 $(BIN)/python bench/calibration_cost.py
 
 .venv-peers/.complete: $(wildcard requirements/peers*.txt)
 	@$(PYTHON) -m venv .venv-peers

@@ -34,6 +34,21 @@ def test_the_time_of_inspect_is_measured_for_each_output() -> None:
     assert all(float(row[1]) > 0 for row in rows)
 
 
+def test_the_cost_of_calibration_is_measured_for_every_method() -> None:
+    run = subprocess.run(
+        [sys.executable, "bench/calibration_cost.py", "--rounds", "1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    methods, choices = ([line.split() for line in part.splitlines()] for part in run.stdout.split("\n\n"))
+    names = ["temperature", "temperature_mixture", "vector", "temperature", "per_label"]
+    assert [row[1] for row in methods[2:]] == names
+    assert [int(row[1]) for row in choices[1:]] == [200, 999, 1000] * 2
+    assert all(float(row[2]) > 0 for row in (*methods[2:], *choices[1:]))
+
+
 def tiny_predictions(file: Path) -> Path:
     """Overconfident logits of three classes: true class drawn from half of them."""
     draw = np.random.default_rng(0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from headwise.calibration.bayes.grid import LEAST, MOST
+from headwise.calibration.bayes.grid import LEAST, MOST, SHIFTS
 from headwise.calibration.fitting.each_label import label_samples
 from headwise.calibration.fitting.ordering import require_order
 from headwise.calibration.fitting.problem import require_two_classes
@@ -17,7 +17,15 @@ from headwise.calibration.gate import Held
 from headwise.calibration.samples import Samples
 from headwise.calibration.selection import ENOUGH, Candidate, Selection, select
 from headwise.heads import Task
-from headwise.heads.calibrators import AnyCalibrator, Binary, EachLabel, Identity, Temperature, TemperatureMixture
+from headwise.heads.calibrators import (
+    AnyCalibrator,
+    Binary,
+    EachLabel,
+    Identity,
+    Platt,
+    Temperature,
+    TemperatureMixture,
+)
 from headwise.heads.links import Float64
 from headwise.heads.scores import Form
 
@@ -139,14 +147,31 @@ def _listed(what: str, indices: NDArray[np.intp], shown: int = 10) -> str:
 
 
 def _at_bound(calibrator: AnyCalibrator) -> list[str]:
-    """A temperature that would be more extreme if it might."""
+    """A temperature or an intercept that would be more extreme if it might."""
     each = calibrator.calibrators if isinstance(calibrator, EachLabel) else (calibrator,)
-    temperatures = [by.temperature for by in each if isinstance(by, Temperature | TemperatureMixture)]
-    return [
-        f"the temperature hit its bound, {bound:.3g}: the logits hardly fit these labels"
-        for bound in (LOWEST, LEAST, MOST, HIGHEST)
-        if any(abs(np.log(temperature / bound)) < _AT for temperature in temperatures)
+    found = [
+        f"the {name} hit its bound, {bound:.3g}: the logits hardly fit these labels"
+        for by in each
+        for name, value in _bounded(by).items()
+        for bound in BOUNDS[name]
+        if abs(value - bound) < _AT * abs(bound)
     ]
+    return list(dict.fromkeys(found))
 
+
+def _bounded(calibrator: AnyCalibrator) -> dict[str, float]:
+    match calibrator:
+        case Temperature() | TemperatureMixture():
+            return {"temperature": calibrator.temperature}
+        case Platt(slope=slope) if slope > 0:
+            return {"temperature": 1.0 / slope, "intercept": calibrator.intercept}
+    return {}
+
+
+BOUNDS: dict[str, tuple[float, ...]] = {
+    "temperature": (LOWEST, LEAST, MOST, HIGHEST),
+    "intercept": (float(SHIFTS[0]), float(SHIFTS[-1])),
+}
+"""Of a fit, and of a bet."""
 
 _AT = 1e-6

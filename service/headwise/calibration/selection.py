@@ -7,9 +7,9 @@ from typing import Self
 
 import numpy as np
 
-from headwise.calibration.bayes.posterior import bets
+from headwise.calibration.bayes.posterior import bets_and_held
 from headwise.calibration.fitting.fitters import FITTERS
-from headwise.calibration.folds import Dealt, held_out, out_of_fold, splits
+from headwise.calibration.folds import Dealt, held_out, out_of_fold
 from headwise.calibration.gate import Held, gain, objection, simplest, veto
 from headwise.calibration.samples import Samples
 from headwise.errors import CalibrationError
@@ -105,8 +105,7 @@ def _betted(
     samples: Samples, base: AnyCalibrator, before: Held, dealt: Dealt, seed: int, choices: int
 ) -> dict[str, _Fitted]:
     """The best bet of each method; nothing speaks against one of them at most, which is expected to gain most."""
-    found = bets(samples, base, choices)
-    by_fold = [bets(samples.take(others), base, choices) for others, _ in splits(dealt)]
+    found, by_fold = bets_and_held(samples, dealt, base, choices)
     fitted: dict[str, _Fitted] = {}
     best = ""
     for method, bet in sorted(found.items(), key=lambda item: item[1].change):

@@ -49,9 +49,9 @@ def grid(form: Form) -> Grid:
 
 def _weighed(form: Form) -> Iterator[tuple[AnyCalibrator, float]]:
     sure = list(zip(TEMPERATURES.tolist(), _slope_weights().tolist(), strict=True))
-    none = 1.0 - sum(SHARES.values())
+    none = 1.0 - sum(SHARES.values()) if form in TemperatureMixture.FORMS else 1.0
     for temperature, weight in sure:
-        yield Temperature(temperature), weight * (none if form in TemperatureMixture.FORMS else 1.0)
+        yield Temperature(temperature), weight * none
     if form in TemperatureMixture.FORMS:
         for (temperature, weight), (share, likely) in product(sure, SHARES.items()):
             yield TemperatureMixture(temperature, share), weight * likely
@@ -61,7 +61,7 @@ def _weighed(form: Form) -> Iterator[tuple[AnyCalibrator, float]]:
         shifts = zip(SHIFTS.tolist(), likely_shifts.tolist(), strict=True)
         for (temperature, weight), (shift, likely) in product(sure, shifts):
             if shift:
-                yield Platt(1.0 / temperature, shift), weight * likely * centre
+                yield Platt(1.0 / temperature, shift), weight * none * likely * centre
 
 
 def _slope_weights() -> Float64:

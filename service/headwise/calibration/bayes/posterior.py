@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headwise.calibration.bayes.grid import grid
-from headwise.calibration.folds import probabilities_of
+from headwise.calibration.folds import Dealt, probabilities_of, splits
 from headwise.calibration.metrics import LEAST_PROBABILITY
 from headwise.calibration.samples import Samples
 from headwise.heads.calibrators import AnyCalibrator
@@ -50,19 +52,56 @@ class Bet:
         return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Log losses summed over rows, of the reference and of each calibrator of a grid.
+
+    expected: (calibrators, calibrators) if one is right and another answers; observed: (calibrators,) as it was.
+    """
+
+    expected: Float64
+    observed: Float64
+
+    def __add__(self, other: Losses) -> Losses:
+        return Losses(self.expected + other.expected, self.observed + other.observed)
+
+    def __sub__(self, other: Losses) -> Losses:
+        return Losses(self.expected - other.expected, self.observed - other.observed)
+
+
 def bets(samples: Samples, reference: AnyCalibrator, choices: int = 1) -> dict[str, Bet]:
     """The best calibrator of each method, against `reference` and as one of so many choices.
 
-    Of those without objection the one of least expected log loss; where all have one, the least likely to be worse.
-    The likelier one beforehand where the rows cannot tell them apart.
+    Of those without objection the one of least expected log loss; where all have one, the least likely to be worse of
+    those that may be expected to gain. The likelier one beforehand where the rows cannot tell them apart.
     """
-    among = grid(samples.form)
-    expected, observed = _losses(samples, (reference, *among.calibrators))
-    top = among.calibrators[int(np.argmax(among.log_prior - observed[1:]))]
-    log_likely = among.log_prior - _trust(samples, reference, top) * observed[1:]
+    return _judged(samples, _losses(samples, _among(samples, reference)), reference, choices)
+
+
+def bets_and_held(
+    samples: Samples, dealt: Dealt, reference: AnyCalibrator, choices: int = 1
+) -> tuple[dict[str, Bet], list[dict[str, Bet]]]:
+    """The bets on all rows, and for each fold those on the other folds' rows."""
+    calibrators = _among(samples, reference)
+    folds = [_losses(samples.take(fold), calibrators) for _, fold in splits(dealt)]
+    every = reduce(add, folds)
+    return _judged(samples, every, reference, choices), [
+        _judged(samples.take(others), every - fold, reference, choices)
+        for (others, _), fold in zip(splits(dealt), folds, strict=True)
+    ]
+
+
+def _among(samples: Samples, reference: AnyCalibrator) -> tuple[AnyCalibrator, ...]:
+    return (reference, *grid(samples.form).calibrators)
+
+
+def _judged(samples: Samples, losses: Losses, reference: AnyCalibrator, choices: int) -> dict[str, Bet]:
+    among, observed = grid(samples.form), losses.observed[1:]
+    top = among.calibrators[int(np.argmax(among.log_prior - observed))]
+    log_likely = among.log_prior - _trust(samples, reference, top) * observed
     likely = np.exp(log_likely - log_likely.max())
     likely /= likely.sum()
-    relative = expected[1:, 1:] / expected[1:, :1] - 1.0
+    relative = losses.expected[1:, 1:] / losses.expected[1:, :1] - 1.0
     told = (likely @ figure for figure in (relative, relative > _RISE, relative > MUCH))
     judged = [Bet(calibrator, *map(float, of)) for calibrator, *of in zip(among.calibrators, *told, strict=True)]
     likeliest_first = [judged[at] for at in np.argsort(-among.log_prior, kind="stable")]
@@ -72,16 +111,13 @@ def bets(samples: Samples, reference: AnyCalibrator, choices: int = 1) -> dict[s
     return best
 
 
-def _rank(bet: Bet, choices: int) -> tuple[bool, float]:
+def _rank(bet: Bet, choices: int) -> tuple[bool, bool, float]:
     refused = bool(bet.objection(choices))
-    return refused, round(bet.worse if refused else bet.change, _DIGITS)
+    return refused, bet.change >= 0, round(bet.worse if refused else bet.change, _DIGITS)
 
 
-def _losses(samples: Samples, calibrators: Sequence[AnyCalibrator], *, block: int = _BLOCK) -> tuple[Float64, Float64]:
-    """Log losses over all rows: if one calibrator is right and another answers (right, answers); and as it was.
-
-    block: how many numbers are held at a time.
-    """
+def _losses(samples: Samples, calibrators: Sequence[AnyCalibrator], *, block: int = _BLOCK) -> Losses:
+    """block: how many numbers are held at a time."""
     count = len(calibrators)
     expected, observed = np.zeros((count, count)), np.zeros(count)
     step = max(block // (count * 2 * samples.classes), 1)
@@ -91,7 +127,7 @@ def _losses(samples: Samples, calibrators: Sequence[AnyCalibrator], *, block: in
         losses = -np.log(p)
         expected += p.reshape(count, -1) @ losses.reshape(count, -1).T
         observed += np.take_along_axis(losses, _truth(rows)[np.newaxis], axis=3).sum(axis=(1, 2, 3))
-    return expected, observed
+    return Losses(expected, observed)
 
 
 def _trust(samples: Samples, reference: AnyCalibrator, top: AnyCalibrator) -> float:

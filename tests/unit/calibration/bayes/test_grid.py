@@ -41,8 +41,10 @@ def test_shares_of_wrong_rows_are_as_likely_as_they_say() -> None:
     assert weights[mixed].sum() / weights.sum() == pytest.approx(sum(SHARES.values()))
 
 
-def test_no_shift_is_the_likeliest_shift() -> None:
-    found = grid(Form.CUMULATIVE)
+@pytest.mark.parametrize("form", [Form.BINARY, Form.CUMULATIVE, Form.CONDITIONAL])
+def test_no_shift_is_the_likeliest_shift(form: Form) -> None:
+    found = grid(form)
     by = dict(zip(found.calibrators, found.log_prior.tolist(), strict=True))
     assert by[Temperature(1.0)] > by[Platt(1.0, 0.2)] > by[Platt(1.0, 1.2)]
     assert by[Platt(1.0, -0.2)] == by[Platt(1.0, 0.2)]
+    assert found.calibrators[int(np.argmax(found.log_prior))] == Temperature(1.0)

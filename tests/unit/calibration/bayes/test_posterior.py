@@ -9,8 +9,8 @@ import pytest
 
 from headwise.calibration.bayes import posterior
 from headwise.calibration.bayes.grid import grid
-from headwise.calibration.bayes.posterior import LIKELY_MUCH_WORSE, LIKELY_WORSE, Bet, bets
-from headwise.calibration.folds import probabilities_of
+from headwise.calibration.bayes.posterior import LIKELY_MUCH_WORSE, LIKELY_WORSE, Bet, bets, bets_and_held
+from headwise.calibration.folds import deal, probabilities_of, splits
 from headwise.calibration.samples import Samples
 from headwise.heads.calibrators import Identity, Platt, Temperature, TemperatureMixture
 from headwise.heads.scores import Form
@@ -126,15 +126,38 @@ def test_a_few_surely_wrong_rows_count_for_less() -> None:
 def test_expected_losses_are_those_of_the_definition() -> None:
     samples = drawn(Form.MULTICLASS, rows=7)
     calibrators = (Temperature(1.0), Temperature(2.0), Temperature(0.5))
-    expected, observed = posterior._losses(samples, calibrators)
+    found = posterior._losses(samples, calibrators)
     p = [probabilities_of(calibrator, samples) for calibrator in calibrators]
-    np.testing.assert_allclose(expected, [[-(right * np.log(of)).sum() for of in p] for right in p], rtol=1e-12)
-    np.testing.assert_allclose(observed, [losses(calibrator, samples).sum() for calibrator in calibrators], rtol=1e-12)
+    np.testing.assert_allclose(found.expected, [[-(right * np.log(of)).sum() for of in p] for right in p], rtol=1e-12)
+    np.testing.assert_allclose(
+        found.observed, [losses(calibrator, samples).sum() for calibrator in calibrators], rtol=1e-12
+    )
 
 
 def test_blocks_change_nothing() -> None:
     samples, among = drawn(Form.MULTICLASS, rows=50, stretch=2.0), grid(Form.MULTICLASS).calibrators
-    for blocked, of in zip(
-        posterior._losses(samples, among, block=20_000), posterior._losses(samples, among), strict=True
-    ):
-        np.testing.assert_allclose(blocked, of, rtol=1e-12)
+    blocked, whole = posterior._losses(samples, among, block=20_000), posterior._losses(samples, among)
+    np.testing.assert_allclose(blocked.expected, whole.expected, rtol=1e-12)
+    np.testing.assert_allclose(blocked.observed, whole.observed, rtol=1e-12)
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_bets_of_folds_are_those_of_their_rows(form: Form) -> None:
+    samples = drawn(form, rows=80, stretch=2.0)
+    dealt = deal(samples, 4, seed=0)
+    every, folds = bets_and_held(samples, dealt, Identity())
+    for found, expected in zip(
+        (every, *folds), (bets(samples, Identity()), *(bets(samples.take(of), Identity()) for of, _ in splits(dealt))),
+        strict=True,
+    ):  # fmt: skip
+        assert found.keys() == expected.keys()
+        for method, bet in found.items():
+            assert bet.calibrator == expected[method].calibrator
+            assert bet.change == pytest.approx(expected[method].change, abs=1e-9)
+
+
+def test_a_refused_method_says_what_it_risks() -> None:
+    """Ten rows a little too sure: a gain may be expected of a temperature above 1, and no one knows."""
+    bet = bets(drawn(Form.BINARY, rows=10, stretch=1.5, seed=1), Identity())["temperature"]
+    assert "rises" in bet.objection()
+    assert bet.change < 0
