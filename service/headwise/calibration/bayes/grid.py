@@ -50,18 +50,18 @@ def grid(form: Form) -> Grid:
 def _weighed(form: Form) -> Iterator[tuple[AnyCalibrator, float]]:
     sure = list(zip(TEMPERATURES.tolist(), _slope_weights().tolist(), strict=True))
     none = 1.0 - sum(SHARES.values()) if form in TemperatureMixture.FORMS else 1.0
-    for temperature, weight in sure:
-        yield Temperature(temperature), weight * none
+    shifts = _shift_weights() if form in Platt.FORMS else {0.0: 1.0}
+    for (temperature, weight), (shift, likely) in product(sure, shifts.items()):
+        calibrator = Platt(1.0 / temperature, shift) if shift else Temperature(temperature)
+        yield calibrator, weight * none * likely
     if form in TemperatureMixture.FORMS:
         for (temperature, weight), (share, likely) in product(sure, SHARES.items()):
             yield TemperatureMixture(temperature, share), weight * likely
-    if form in Platt.FORMS:
-        likely_shifts = _normal(SHIFTS, SHIFT_SPREAD)
-        centre = float(likely_shifts[SHIFTS == 0][0] / likely_shifts.sum())
-        shifts = zip(SHIFTS.tolist(), likely_shifts.tolist(), strict=True)
-        for (temperature, weight), (shift, likely) in product(sure, shifts):
-            if shift:
-                yield Platt(1.0 / temperature, shift), weight * none * likely * centre
+
+
+def _shift_weights() -> dict[float, float]:
+    weights = _normal(SHIFTS, SHIFT_SPREAD)
+    return dict(zip(SHIFTS.tolist(), (weights / weights.sum()).tolist(), strict=True))
 
 
 def _slope_weights() -> Float64:

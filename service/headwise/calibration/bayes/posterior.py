@@ -18,7 +18,7 @@ from headwise.heads.calibrators import AnyCalibrator
 from headwise.heads.links import Float64
 from headwise.heads.scores import Form
 
-LIKELY_WORSE = 0.08
+LIKELY_WORSE = 0.05
 """How likely a calibrator may be to raise the log loss, at most."""
 
 MUCH, LIKELY_MUCH_WORSE = 0.07, 0.02
@@ -143,7 +143,7 @@ def _trust(samples: Samples, reference: AnyCalibrator, top: AnyCalibrator) -> fl
     was = np.take_along_axis(gains, _truth(samples), axis=2)[:, :, 0]
     seen = np.square((was - mean).sum(axis=1)).sum()
     events: int = p.shape[1]
-    return (float(explained / seen) if seen > explained else 1.0) / events
+    return min(float(explained / seen) if seen > explained else 1.0, 1.0 / events)
 
 
 def _outcomes(calibrator: AnyCalibrator, samples: Samples) -> Float64:
