@@ -84,7 +84,7 @@ proto: $(ENVIRONMENT) ## generate the messages from proto/
 	@$(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=service proto/headwise/v1/classification_service.proto
 
 proto-check: proto ## fail if the committed messages are not what proto/ generates
-	@git diff --exit-code --stat -- service/headwise/v1 service/headwise/tfserving
+	@git diff --exit-code --stat -- service/headwise/v1 service/headwise/tfserving service/headwise/v2
 
 lock: $(ENVIRONMENT) ## pin every dependency with its hashes
 	@for lock in "gateway:" "embedded:--extra embedded" "dev:--all-extras --group dev"; do \

@@ -60,6 +60,8 @@ def build(settings: Settings) -> Application:
         metrics,
         timeout=settings.request_timeout,
         max_bytes=settings.max_body_bytes,
+        required_models=settings.required_models,
+        reflection=settings.reflects,
     )
     rest = create_app(
         gateway,

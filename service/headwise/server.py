@@ -104,7 +104,8 @@ async def _watch(application: Application, http: str) -> None:
                 _log.warning("model server", reachable=snapshot.backend_error is None, reason=snapshot.backend_error)
                 told = snapshot.backend_error
             unready = snapshot.unready(settings.required_models)
-            await application.grpc.set_ready(unready is None)
+            models = {name: model.ready for name, model in snapshot.models.items()}
+            await application.grpc.set_ready(unready is None, models)
             if unready is None and not announced:
                 announced = True
                 _announce(application, http)

@@ -20,6 +20,7 @@ from headwise.errors import InvalidSettingsError
 
 EMBEDDED = "embedded"
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/,]*):(?P<port>\d{1,5})", re.ASCII)
+_LOOPBACKS = frozenset({"127.0.0.1", "::1", "localhost"})
 _TARGETS = ("dns:", "unix:")
 _MEBIBYTE = 1024 * 1024
 
@@ -39,6 +40,9 @@ class Settings(BaseSettings):
     )
     http: str = Field("127.0.0.1:8080", description="Where HTTP listens.")
     grpc: str = Field("127.0.0.1:8081", description="Where gRPC listens.")
+    grpc_reflection: bool | None = Field(
+        None, description="Whether gRPC lists its services; left out, where it listens on this machine alone."
+    )
     request_timeout: float = Field(30.0, gt=0, description="How long a request may take.")
     poll_interval: float = Field(1.0, gt=0, description="How often model folders and the model server are looked at.")
     max_body_bytes: int = Field(16 * _MEBIBYTE, gt=0, description="The largest request body, after inflation.")
@@ -57,6 +61,13 @@ class Settings(BaseSettings):
     )
     log_format: Literal["json", "console"] = Field("console", description="How log lines look.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+
+    @property
+    def reflects(self) -> bool:
+        """Whether gRPC lists its services."""
+        if self.grpc_reflection is not None:
+            return self.grpc_reflection
+        return address(self.grpc, "grpc")[0] in _LOOPBACKS
 
     @field_validator("http", "grpc", "backend")
     @classmethod

@@ -54,6 +54,7 @@ class Surfaces:
 
     http: httpx.AsyncClient
     grpc: ClassificationServiceStub
+    channel: grpc.aio.Channel
 
     async def over_http(self, case: Case) -> httpx.Response:
         place = f"/versions/{case.version}" if case.version is not None else ""
@@ -87,7 +88,8 @@ async def serving(models: Models, tripwires: Tripwires | None = None) -> AsyncIt
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
             grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
         ):
-            yield Surfaces(client, ClassificationServiceStub(channel))  # type: ignore[no-untyped-call]  # generated
+            stub = ClassificationServiceStub(channel)  # type: ignore[no-untyped-call]  # generated
+            yield Surfaces(client, stub, channel)
     finally:
         await server.stop(0)
 

@@ -13,6 +13,13 @@ from headwise.errors import BackendProtocolError
 from headwise.repository.model_spec import ModelSpec
 from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
 
+PREDICT = "PredictionService/Predict"
+CLASSIFY = "PredictionService/Classify"
+REGRESS = "PredictionService/Regress"
+MULTI_INFERENCE = "PredictionService/MultiInference"
+METADATA = "PredictionService/GetModelMetadata"
+STATUS = "ModelService/GetModelStatus"
+
 Arrays = Mapping[str, NDArray[Any]]
 """Named tensors; strings are object arrays of bytes."""
 
@@ -46,6 +53,9 @@ class Backend(Protocol):
         self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
     ) -> inference_pb2.RegressionResponse:
         """Run a signature that reads tf.Examples and answers `outputs`, a number a row."""
+
+    async def forward(self, method: str, request: bytes, *, timeout: float) -> bytes:
+        """Pass a serialised request to `SERVICE/METHOD` of tensorflow.serving; its serialised answer, as it came."""
 
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
         """The signatures of a loaded version."""

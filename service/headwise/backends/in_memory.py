@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import Message
 from numpy.typing import NDArray
 
-from headwise.backends.base import Arrays, RawPrediction
+from headwise.backends import model_specs
+from headwise.backends.base import CLASSIFY, METADATA, PREDICT, REGRESS, STATUS, Arrays, RawPrediction
 from headwise.errors import BackendRejectedError
 from headwise.repository.model_spec import ModelSpec, VersionState
+from headwise.savedmodel import tensors
 from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2, saved_model_pb2
 
 SIGNATURE_DEF_TYPE = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
@@ -75,6 +79,24 @@ class InMemoryBackend:
             answer.result.regressions.add(value=value)
         return answer
 
+    async def forward(self, method: str, request: bytes, *, timeout: float) -> bytes:
+        """Read the request, call the method, write the answer."""
+        known: dict[str, tuple[Any, Callable[[Any, float], Awaitable[Message]]]] = {
+            PREDICT: (prediction_service_pb2.PredictRequest, self._forward_predict),
+            CLASSIFY: (inference_pb2.ClassificationRequest, partial(self._forward_examples, self.classify)),
+            REGRESS: (inference_pb2.RegressionRequest, partial(self._forward_examples, self.regress)),
+            METADATA: (prediction_service_pb2.GetModelMetadataRequest, partial(self._forward_spec, self.metadata)),
+            STATUS: (model_service_pb2.GetModelStatusRequest, partial(self._forward_spec, self.status)),
+        }
+        if method not in known:
+            raise BackendRejectedError("UNIMPLEMENTED", f"the in-memory backend has no {method}")
+        kind, answer = known[method]
+        read = kind.FromString(request)
+        if not read.HasField("model_spec"):
+            raise BackendRejectedError("INVALID_ARGUMENT", "Missing ModelSpec")
+        written: bytes = (await answer(read, timeout)).SerializeToString()
+        return written
+
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
         """The version's SignatureDefs."""
         version, model = self._find(spec)
@@ -100,6 +122,21 @@ class InMemoryBackend:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+    async def _forward_predict(self, request: Any, timeout: float) -> Message:
+        spec = model_specs.from_proto(request.model_spec)
+        inputs = {name: tensors.from_proto(proto) for name, proto in request.inputs.items()}
+        found = await self.predict(spec, inputs, timeout=timeout, outputs=tuple(request.output_filter))
+        outputs = {name: tensors.to_proto(array) for name, array in found.outputs.items()}
+        answer = prediction_service_pb2.PredictResponse(outputs=outputs)
+        _name(answer.model_spec, spec, found.version)
+        return answer
+
+    async def _forward_examples(self, call: Callable[..., Awaitable[Message]], request: Any, timeout: float) -> Message:
+        return await call(model_specs.from_proto(request.model_spec), request.input, timeout=timeout)
+
+    async def _forward_spec(self, call: Callable[..., Awaitable[Message]], request: Any, timeout: float) -> Message:
+        return await call(model_specs.from_proto(request.model_spec), timeout=timeout)
 
     def _run_examples(
         self, spec: ModelSpec, examples: inference_pb2.Input, fields: Mapping[str, str]

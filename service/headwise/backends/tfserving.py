@@ -8,7 +8,8 @@ from typing import Protocol, TypeVar
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from headwise.backends.base import Arrays, RawPrediction
+from headwise.backends import model_specs
+from headwise.backends.base import CLASSIFY, METADATA, PREDICT, REGRESS, STATUS, Arrays, RawPrediction
 from headwise.errors import (
     BackendProtocolError,
     BackendRejectedError,
@@ -45,22 +46,18 @@ class TFServingBackend:
     def __init__(self, target: str) -> None:
         self.target = target
         self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
-        self._predict = self._unary("PredictionService/Predict")
-        self._classify = self._unary("PredictionService/Classify")
-        self._regress = self._unary("PredictionService/Regress")
-        self._metadata = self._unary("PredictionService/GetModelMetadata")
-        self._status = self._unary("ModelService/GetModelStatus")
+        self._calls: dict[str, _Call] = {}
 
     async def predict(
         self, spec: ModelSpec, inputs: Arrays, *, timeout: float, outputs: tuple[str, ...] = ()
     ) -> RawPrediction:
         """Run one batch; see `Backend`."""
         request = prediction_service_pb2.PredictRequest(
-            model_spec=_spec(spec),
+            model_spec=model_specs.to_proto(spec),
             inputs={name: tensors.to_proto(array) for name, array in inputs.items()},
             output_filter=outputs,
         )
-        answer = await self._call(self._predict, request, prediction_service_pb2.PredictResponse, timeout=timeout)
+        answer = await self._call(PREDICT, request, prediction_service_pb2.PredictResponse, timeout=timeout)
         if not answer.model_spec.HasField("version"):
             raise BackendProtocolError("the model server did not say which version answered")
         return RawPrediction(
@@ -72,45 +69,51 @@ class TFServingBackend:
         self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
     ) -> inference_pb2.ClassificationResponse:
         """Run a signature that classifies tf.Examples; see `Backend`."""
-        request = inference_pb2.ClassificationRequest(model_spec=_spec(spec), input=examples)
-        return await self._call(self._classify, request, inference_pb2.ClassificationResponse, timeout=timeout)
+        request = inference_pb2.ClassificationRequest(model_spec=model_specs.to_proto(spec), input=examples)
+        return await self._call(CLASSIFY, request, inference_pb2.ClassificationResponse, timeout=timeout)
 
     async def regress(
         self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
     ) -> inference_pb2.RegressionResponse:
         """Run a signature that makes one number of each tf.Example; see `Backend`."""
-        request = inference_pb2.RegressionRequest(model_spec=_spec(spec), input=examples)
-        return await self._call(self._regress, request, inference_pb2.RegressionResponse, timeout=timeout)
+        request = inference_pb2.RegressionRequest(model_spec=model_specs.to_proto(spec), input=examples)
+        return await self._call(REGRESS, request, inference_pb2.RegressionResponse, timeout=timeout)
+
+    async def forward(self, method: str, request: bytes, *, timeout: float) -> bytes:
+        """Pass a serialised request on; see `Backend`."""
+        try:
+            return await self._unary(method)(request, timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            raise self._translated(error, timeout) from error
 
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
         """The signatures of a loaded version; see `Backend`."""
         request = prediction_service_pb2.GetModelMetadataRequest(
-            model_spec=_spec(spec), metadata_field=["signature_def"]
+            model_spec=model_specs.to_proto(spec), metadata_field=["signature_def"]
         )
         request.model_spec.ClearField("signature_name")
         answer = prediction_service_pb2.GetModelMetadataResponse
-        return await self._call(self._metadata, request, answer, timeout=timeout)
+        return await self._call(METADATA, request, answer, timeout=timeout)
 
     async def status(self, spec: ModelSpec, *, timeout: float) -> model_service_pb2.GetModelStatusResponse:
         """The states of a model's versions; see `Backend`."""
-        request = model_service_pb2.GetModelStatusRequest(model_spec=_spec(spec))
+        request = model_service_pb2.GetModelStatusRequest(model_spec=model_specs.to_proto(spec))
         answer = model_service_pb2.GetModelStatusResponse
-        return await self._call(self._status, request, answer, timeout=timeout)
+        return await self._call(STATUS, request, answer, timeout=timeout)
 
     async def close(self) -> None:
         """Close the channel; calls in flight are cancelled."""
         await self._channel.close()
 
     def _unary(self, method: str) -> _Call:
-        call: _Call = self._channel.unary_unary(f"/tensorflow.serving.{method}")
-        return call
+        if method not in self._calls:
+            self._calls[method] = self._channel.unary_unary(f"/tensorflow.serving.{method}")
+        return self._calls[method]
 
-    async def _call(self, call: _Call, request: Message, answer: type[_Answer], *, timeout: float) -> _Answer:
+    async def _call(self, method: str, request: Message, answer: type[_Answer], *, timeout: float) -> _Answer:
         try:
-            read: _Answer = answer.FromString(await call(request.SerializeToString(), timeout=timeout))
+            read: _Answer = answer.FromString(await self.forward(method, request.SerializeToString(), timeout=timeout))
             return read
-        except grpc.aio.AioRpcError as error:
-            raise self._translated(error, timeout) from error
         except DecodeError as error:
             raise BackendProtocolError(f"the model server's answer is no {answer.__name__}: {error}") from error
 
@@ -121,12 +124,3 @@ class TFServingBackend:
         if status is grpc.StatusCode.DEADLINE_EXCEEDED:
             return BackendTimeoutError(f"the model server did not answer within {timeout:g} s")
         return BackendRejectedError(status.name, detail)
-
-
-def _spec(spec: ModelSpec) -> prediction_service_pb2.ModelSpec:
-    proto = prediction_service_pb2.ModelSpec(name=spec.name, signature_name=spec.signature_name)
-    if spec.version is not None:
-        proto.version.value = spec.version
-    elif spec.label is not None:
-        proto.version_label = spec.label
-    return proto

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
 
+from headwise.backends.base import Arrays
 from headwise.errors import InvalidRequestError
 from headwise.heads import Abstain, Head, Options, Prediction
 from headwise.heads.decisions import Rule
@@ -92,8 +93,10 @@ class Classification:
     """The answers of one batch by head name, and the version whose output and card they are.
 
     warnings: why answers should not be trusted, where the gateway was told to give them all the same.
+    outputs: the further outputs (batch, ...) that were asked for, as they came.
     """
 
     model: ServedModel
     heads: Mapping[str, HeadAnswer]
     warnings: tuple[HeadWarning, ...] = ()
+    outputs: Arrays = field(default_factory=dict)

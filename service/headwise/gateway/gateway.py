@@ -6,14 +6,26 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from headwise.backends.base import Arrays, Backend, RawPrediction, signature_map
+from headwise.backends.base import (
+    CLASSIFY,
+    MULTI_INFERENCE,
+    PREDICT,
+    REGRESS,
+    Arrays,
+    Backend,
+    RawPrediction,
+    signature_map,
+)
 from headwise.errors import (
     BackendProtocolError,
     BackendRejectedError,
     BackendUnavailableError,
     HeadMismatchError,
+    HeadNotFoundError,
+    InvalidRequestError,
     OutputMissingError,
     OutputShapeError,
     VersionNotFoundError,
@@ -50,22 +62,30 @@ class Gateway:
         self.repository = repository
 
     async def classify(
-        self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, *, timeout: float
+        self,
+        spec: ModelSpec,
+        read: ReadInputs,
+        options: RequestOptions,
+        *,
+        timeout: float,
+        outputs: tuple[str, ...] = (),
     ) -> Classification:
         """Calibrated probabilities and labels, by the card of the version that answered; timeout in seconds.
+
+        outputs: further outputs of the model that are wanted as they come.
 
         Raises: every HeadwiseError that a request can meet.
         """
         deadline = time.monotonic() + timeout
         try:
-            return await self._classify(spec, read, options, deadline)
+            return await self._classify(spec, read, options, deadline, outputs)
         except BackendRejectedError as error:
             if error.status != "NOT_FOUND":
                 raise
         # The version was unloaded between the look and the call: look again, and try once more.
         await self.repository.refresh()
         try:
-            return await self._classify(spec, read, options, deadline)
+            return await self._classify(spec, read, options, deadline, outputs)
         except BackendRejectedError as error:
             if error.status != "NOT_FOUND":
                 raise
@@ -79,6 +99,23 @@ class Gateway:
         raw = await self._backend.predict(spec, inputs, timeout=timeout)
         self._check_may_answer_raw(spec.name, raw.version)
         return raw
+
+    async def raw(self, spec: ModelSpec, read: ReadInputs, *, timeout: float) -> RawPrediction:
+        """The model's own numbers, with the inputs held against the signature first.
+
+        Raises: as `predict`; NotFoundError, InvalidTensorError.
+        """
+        try:
+            known = await self.signatures(spec, timeout=timeout)
+            if spec.signature_name not in known:
+                raise HeadNotFoundError(f"{spec} has no signature {spec.signature_name!r}")
+            inputs = read(known[spec.signature_name])
+            check_inputs(inputs, known[spec.signature_name])
+            return await self.predict(spec, inputs, timeout=timeout)
+        except BackendRejectedError as error:
+            if error.status != "NOT_FOUND":
+                raise
+            raise VersionNotFoundError(f"the model server has not loaded {spec}: {error.detail}") from error
 
     async def native_classify(
         self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
@@ -94,6 +131,16 @@ class Gateway:
         """The model's own Regress, from whichever version the model server chooses; raises as `predict` does."""
         answer = await self._backend.regress(spec, examples, timeout=timeout)
         self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
+        return answer
+
+    async def forward(self, method: str, request: bytes, *, timeout: float) -> bytes:
+        """A serialised call of tensorflow.serving and its answer, both untouched.
+
+        Raises: as `predict`.
+        """
+        answer = await self._backend.forward(method, request, timeout=timeout)
+        for spec in _answering(method, answer):
+            self._check_may_answer_raw(spec.name, spec.version.value)
         return answer
 
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
@@ -127,16 +174,20 @@ class Gateway:
             answered.check_not_refused()
 
     async def _classify(
-        self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, deadline: float
+        self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, deadline: float, outputs: tuple[str, ...]
     ) -> Classification:
         asked = await self.resolve(spec, timeout=_left(deadline))
         signature, heads = asked.signature(spec.signature_name), asked.heads(spec.signature_name)
         by_head = options.by_head(heads)
+        if unknown := [name for name in outputs if name not in signature.outputs]:
+            known = ", ".join(map(repr, signature.outputs))
+            raise InvalidRequestError(f"{asked} has no output {unknown[0]!r}; its outputs are {known}")
         inputs = read(signature)
         batch = check_inputs(inputs, signature)
         target = ModelSpec(spec.name, asked.version, signature_name=spec.signature_name)
         try:
-            raw = await self._backend.predict(target, inputs, timeout=_left(deadline), outputs=tuple(heads))
+            wanted = tuple(dict.fromkeys((*heads, *outputs)))
+            raw = await self._backend.predict(target, inputs, timeout=_left(deadline), outputs=wanted)
         except BackendRejectedError as error:
             if error.status == "RESOURCE_EXHAUSTED":
                 raise BackendUnavailableError(f"the model server is busy: {error.detail}") from error
@@ -158,6 +209,7 @@ class Gateway:
             asked,
             {name: answer for name, (answer, _) in judged.items()},
             tuple(warning for _, warnings in judged.values() for warning in warnings),
+            {name: _rows(raw, name, batch) for name in outputs},
         )
 
     async def resolve(self, spec: ModelSpec, *, timeout: float) -> ServedModel:
@@ -208,6 +260,21 @@ class Gateway:
             code = self._tripwires.refused(place, error)
             raise type(error)(f"{place}: {error}{f' ({code})' if code else ''}") from error
         return HeadAnswer(head, prediction, output), warnings
+
+
+def _answering(method: str, answer: bytes) -> list[prediction_service_pb2.ModelSpec]:
+    """Which versions answered; none where the answer says no numbers of a model.
+
+    Raises: BackendProtocolError.
+    """
+    try:
+        if method == MULTI_INFERENCE:
+            return [of.model_spec for of in inference_pb2.MultiInferenceResponse.FromString(answer).results]
+        if method in (PREDICT, CLASSIFY, REGRESS):
+            return [prediction_service_pb2.AnswerSpec.FromString(answer).model_spec]
+    except DecodeError as error:
+        raise BackendProtocolError(f"the model server's answer to {method} cannot be read: {error}") from error
+    return []
 
 
 def _rows(raw: RawPrediction, name: str, batch: int) -> NDArray[Any]:

@@ -43,6 +43,11 @@ class Version:
         return self.available and self.model.card is not None and self.unproven is None
 
     @property
+    def answers(self) -> bool:
+        """Something of it answers: a head, or raw numbers where no card declares one."""
+        return self.available and self.model.refusal is None and self.unproven is None
+
+    @property
     def call_error(self) -> ModelNotReadyError | None:
         """Why no head-aware call may ask it though its card is valid: it was not loaded, or is not proved."""
         if self.unproven is not None:
@@ -124,7 +129,7 @@ class Model:
     @property
     def ready(self) -> bool:
         """Something answers: a head, or raw numbers of a model that declares none."""
-        return any(v.available and v.model.refusal is None and v.unproven is None for v in self.versions)
+        return any(version.answers for version in self.versions)
 
     @property
     def settled(self) -> bool:

@@ -40,6 +40,21 @@ class ClassificationServiceStub:
                 request_serializer=headwise_dot_v1_dot_classification__service__pb2.ClassifyRequest.SerializeToString,
                 response_deserializer=headwise_dot_v1_dot_classification__service__pb2.ClassifyResponse.FromString,
                 _registered_method=True)
+        self.ClassifyStream = channel.stream_stream(
+                '/headwise.v1.ClassificationService/ClassifyStream',
+                request_serializer=headwise_dot_v1_dot_classification__service__pb2.ClassifyStreamRequest.SerializeToString,
+                response_deserializer=headwise_dot_v1_dot_classification__service__pb2.ClassifyStreamResponse.FromString,
+                _registered_method=True)
+        self.GetHead = channel.unary_unary(
+                '/headwise.v1.ClassificationService/GetHead',
+                request_serializer=headwise_dot_v1_dot_classification__service__pb2.GetHeadRequest.SerializeToString,
+                response_deserializer=headwise_dot_v1_dot_classification__service__pb2.GetHeadResponse.FromString,
+                _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/headwise.v1.ClassificationService/ListModels',
+                request_serializer=headwise_dot_v1_dot_classification__service__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=headwise_dot_v1_dot_classification__service__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
 
 
 class ClassificationServiceServicer:
@@ -54,6 +69,28 @@ class ClassificationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ClassifyStream(self, request_iterator, context):
+        """Classifies batch after batch. Answers come in the order of the requests; a request that fails is answered with its
+        error, and the stream goes on. A few requests are read ahead, the next ones when answers have been taken.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHead(self, request, context):
+        """The head card of a model version, as it stands in its file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModels(self, request, context):
+        """Every model with its versions, their states and heads.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClassificationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -61,6 +98,21 @@ def add_ClassificationServiceServicer_to_server(servicer, server):
                     servicer.Classify,
                     request_deserializer=headwise_dot_v1_dot_classification__service__pb2.ClassifyRequest.FromString,
                     response_serializer=headwise_dot_v1_dot_classification__service__pb2.ClassifyResponse.SerializeToString,
+            ),
+            'ClassifyStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.ClassifyStream,
+                    request_deserializer=headwise_dot_v1_dot_classification__service__pb2.ClassifyStreamRequest.FromString,
+                    response_serializer=headwise_dot_v1_dot_classification__service__pb2.ClassifyStreamResponse.SerializeToString,
+            ),
+            'GetHead': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHead,
+                    request_deserializer=headwise_dot_v1_dot_classification__service__pb2.GetHeadRequest.FromString,
+                    response_serializer=headwise_dot_v1_dot_classification__service__pb2.GetHeadResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=headwise_dot_v1_dot_classification__service__pb2.ListModelsRequest.FromString,
+                    response_serializer=headwise_dot_v1_dot_classification__service__pb2.ListModelsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +143,87 @@ class ClassificationService:
             '/headwise.v1.ClassificationService/Classify',
             headwise_dot_v1_dot_classification__service__pb2.ClassifyRequest.SerializeToString,
             headwise_dot_v1_dot_classification__service__pb2.ClassifyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClassifyStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/headwise.v1.ClassificationService/ClassifyStream',
+            headwise_dot_v1_dot_classification__service__pb2.ClassifyStreamRequest.SerializeToString,
+            headwise_dot_v1_dot_classification__service__pb2.ClassifyStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHead(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headwise.v1.ClassificationService/GetHead',
+            headwise_dot_v1_dot_classification__service__pb2.GetHeadRequest.SerializeToString,
+            headwise_dot_v1_dot_classification__service__pb2.GetHeadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headwise.v1.ClassificationService/ListModels',
+            headwise_dot_v1_dot_classification__service__pb2.ListModelsRequest.SerializeToString,
+            headwise_dot_v1_dot_classification__service__pb2.ListModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

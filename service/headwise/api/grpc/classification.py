@@ -1,89 +1,107 @@
-"""headwise.v1.ClassificationService."""
+"""headwise.v1.ClassificationService: the same answers as HTTP."""
 
 from __future__ import annotations
 
-import time
-from typing import NoReturn
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import grpc
-import structlog
+from google.protobuf.json_format import ParseDict
 
+from headwise.api import listing
 from headwise.api.grpc import classify_request, classify_response
+from headwise.api.grpc.calls import Call, Calls, read, refusal, written
 from headwise.api.grpc.tensors import arrays
-from headwise.api.request_id import HEADER, request_id
-from headwise.api.status import INTERNAL, shown, status_of
+from headwise.api.status import status_of
 from headwise.gateway import Gateway
-from headwise.telemetry.metrics import OTHER, Metrics
 from headwise.v1 import classification_service_pb2 as v1
 
 NAME = "headwise.v1.ClassificationService"
-ERROR_CODE_KEY = "headwise-error-code"
 
-_log = structlog.get_logger(__name__)
+READ_AHEAD = 8
+"""Requests of one stream that are worked on at a time; the next ones wait in the caller's own flow control."""
 
 
 class ClassificationServicer:
-    """Classify, with the same answers as HTTP."""
+    """Answers by the head card of the version that answered."""
 
-    def __init__(self, gateway: Gateway, metrics: Metrics, *, timeout: float) -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._metrics = metrics
-        self._timeout = timeout
 
-    def handler(self) -> grpc.GenericRpcHandler:
+    def handler(self, calls: Calls) -> grpc.GenericRpcHandler:
         """The service's methods."""
-        classify = grpc.unary_unary_rpc_method_handler(
-            self.classify,
-            request_deserializer=v1.ClassifyRequest.FromString,
-            response_serializer=v1.ClassifyResponse.SerializeToString,
-        )
-        return grpc.method_handlers_generic_handler(NAME, {"Classify": classify})
+        methods = {
+            "Classify": calls.unary(f"{NAME}/Classify", self.classify),
+            "ClassifyStream": calls.stream(f"{NAME}/ClassifyStream", self.classify_stream),
+            "GetHead": calls.unary(f"{NAME}/GetHead", self.get_head),
+            "ListModels": calls.unary(f"{NAME}/ListModels", self.list_models),
+        }
+        return grpc.method_handlers_generic_handler(NAME, methods)
 
-    async def classify(self, request: v1.ClassifyRequest, context: grpc.aio.ServicerContext) -> v1.ClassifyResponse:
-        """Classify one batch."""
-        metadata = dict(context.invocation_metadata() or ())
-        identity = request_id(str(metadata.get(HEADER, "")))
-        # What remains when the caller goes away: every other end sets its own.
-        started, status = time.perf_counter(), grpc.StatusCode.CANCELLED
+    async def classify(self, data: bytes, call: Call) -> bytes:
+        """One batch."""
+        return written(await self._classified(read(v1.ClassifyRequest, data), call))
+
+    async def classify_stream(self, requests: AsyncIterator[bytes], call: Call) -> AsyncIterator[bytes]:
+        """Batch after batch, answers in the order of the requests."""
+        started: asyncio.Queue[asyncio.Task[v1.ClassifyStreamResponse] | None] = asyncio.Queue(READ_AHEAD)
+
+        async def start_all() -> None:
+            try:
+                async for data in requests:
+                    item = read(v1.ClassifyStreamRequest, data)
+                    await started.put(asyncio.create_task(self._item(item, call)))
+            finally:
+                await started.put(None)
+
+        reading = asyncio.create_task(start_all())
         try:
-            answer = await self._gateway.classify(
-                classify_request.model_spec(request.model),
-                lambda _: arrays(request.inputs),
-                classify_request.request_options(request.options),
-                timeout=min(self._timeout, context.time_remaining() or self._timeout),
-            )
-            response = classify_response.classification(answer, identity, frozenset(request.options.include))
-            status = grpc.StatusCode.OK
-        except Exception as error:  # noqa: BLE001  # the boundary: every error becomes a status
-            status = status_of(error).grpc
-            await _abort(context, error, identity)
-        else:
-            return response
+            while (answer := await started.get()) is not None:
+                yield written(await answer)
+            await reading
         finally:
-            self._record(request.model.name, identity, status, time.perf_counter() - started)
+            reading.cancel()
+            with suppress(asyncio.QueueEmpty):
+                while (unasked := started.get_nowait()) is not None:
+                    unasked.cancel()
 
-    def _record(self, model: str, identity: str, status: grpc.StatusCode, seconds: float) -> None:
-        known = model in self._gateway.repository.snapshot.models
-        self._metrics.observe(
-            surface="grpc",
-            verb="classify",
-            model=model if known else OTHER,
-            status=status.name,
-            seconds=seconds,
+    async def get_head(self, data: bytes, call: Call) -> bytes:
+        """The card as it stands in its file."""
+        spec = classify_request.model_spec(read(v1.GetHeadRequest, data).model)
+        call.model = spec.name
+        model = await self._gateway.resolve(spec, timeout=call.timeout)
+        card = model.valid_card()
+        answer = v1.GetHeadResponse(
+            model_name=model.name,
+            model_version=model.version,
+            card=card.document.decode("utf-8"),
+            card_digest=card.digest,
         )
-        _log.info(
-            "request",
-            request_id=identity,
-            method=f"{NAME}/Classify",
-            status=status.name,
-            milliseconds=round(seconds * 1000, 2),
+        return written(answer)
+
+    async def list_models(self, data: bytes, _: Call) -> bytes:
+        """Every model."""
+        read(v1.ListModelsRequest, data)
+        listed = listing.models(self._gateway.repository.snapshot)
+        return written(ParseDict(listed, v1.ListModelsResponse()))
+
+    async def _classified(self, request: v1.ClassifyRequest, call: Call) -> v1.ClassifyResponse:
+        call.model = request.model.name
+        answer = await self._gateway.classify(
+            classify_request.model_spec(request.model),
+            lambda _: arrays(request.inputs),
+            classify_request.request_options(request.options),
+            timeout=call.timeout,
         )
+        return classify_response.classification(answer, call.request_id, frozenset(request.options.include))
 
-
-async def _abort(context: grpc.aio.ServicerContext, error: Exception, identity: str) -> NoReturn:
-    """End the call with the error's status and its code; only the log learns of an internal one."""
-    status, code, details = shown(error)
-    if status is INTERNAL:
-        _log.exception("internal error", request_id=identity)
-    await context.abort(status.grpc, details, ((ERROR_CODE_KEY, code), (HEADER, identity)))
-    raise AssertionError("abort raises")
+    async def _item(self, item: v1.ClassifyStreamRequest, call: Call) -> v1.ClassifyStreamResponse:
+        """The answer to one request of a stream, or its error."""
+        try:
+            return v1.ClassifyStreamResponse(id=item.id, response=await self._classified(item.request, call))
+        except Exception as error:  # noqa: BLE001  # one request's error does not end the stream
+            call.log_if_unexpected(error)
+            status, code, message = refusal(error)
+            told = v1.Error(status=status.value[0], code=code, message=message, retryable=status_of(error).retry_after)
+            return v1.ClassifyStreamResponse(id=item.id, error=told)

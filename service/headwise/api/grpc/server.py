@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
-from headwise.api.grpc.classification import NAME, ClassificationServicer
+from headwise.api.grpc import classification
+from headwise.api.grpc import reflection as official_names
+from headwise.api.grpc.calls import Calls
+from headwise.api.grpc.classification import ClassificationServicer
+from headwise.api.grpc.tfs import services as tfs
+from headwise.api.grpc.v2 import service as v2
 from headwise.errors import ConfigurationError
 from headwise.gateway import Gateway
 from headwise.telemetry.metrics import Metrics
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+
+SERVICES = (classification.NAME, tfs.PREDICTION, tfs.MODEL, v2.NAME)
+"""What reflection shows besides health and itself."""
+
+WITH_THE_SERVER = ("", *SERVICES, "PredictionService", "ModelService")
+"""Names by which health is asked for the whole; TensorFlow Serving leaves its package out."""
 
 
 class GrpcServer:
-    """Listens at `address`, a host and a port; port 0 takes a free one."""
+    """Listens at `address`, a host and a port; port 0 takes a free one. reflection: whether it lists its services.
+
+    required_models: those without which the server is not ready.
+    """
 
     def __init__(
-        self, gateway: Gateway, address: tuple[str, int], metrics: Metrics, *, timeout: float, max_bytes: int
+        self,
+        gateway: Gateway,
+        address: tuple[str, int],
+        metrics: Metrics,
+        *,
+        timeout: float,
+        max_bytes: int,
+        required_models: frozenset[str] = frozenset(),
+        reflection: bool = False,
     ) -> None:
         self._host, self.port = address
         self._health = health.aio.HealthServicer()
+        self._models: frozenset[str] = frozenset()
         self._server = grpc.aio.server(
             options=(
                 ("grpc.so_reuseport", 0),
@@ -29,8 +56,18 @@ class GrpcServer:
                 ("grpc.max_send_message_length", -1),
             )
         )
-        self._server.add_generic_rpc_handlers((ClassificationServicer(gateway, metrics, timeout=timeout).handler(),))
+        calls = Calls(gateway, metrics, timeout=timeout)
+        self._server.add_generic_rpc_handlers(
+            (
+                ClassificationServicer(gateway).handler(calls),
+                *tfs.TfsServicer(gateway).handlers(calls),
+                v2.InferenceServicer(gateway, required_models).handler(calls),
+            )
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if reflection:
+            names = (*SERVICES, health.SERVICE_NAME, official_names.NAME)
+            enable_server_reflection(names, self._server, official_names.pool())
 
     async def start(self) -> None:
         """Bind and listen.
@@ -48,10 +85,14 @@ class GrpcServer:
         await self.set_ready(False)
         await self._server.start()
 
-    async def set_ready(self, ready: bool) -> None:
-        """What grpc.health.v1 answers, for the server and for the service by name."""
-        for name in ("", NAME):
-            await self._health.set(name, _SERVING if ready else _NOT_SERVING)
+    async def set_ready(self, ready: bool, models: Mapping[str, bool] | None = None) -> None:
+        """What grpc.health.v1 answers: for the whole, and for each model by its name. No models: none is ready."""
+        now = dict.fromkeys(self._models, False) if models is None else models
+        for name in self._models - now.keys():
+            await self._health.set(name, _UNKNOWN)
+        for name, serves in (*now.items(), *((name, ready) for name in WITH_THE_SERVER)):
+            await self._health.set(name, _SERVING if serves else _NOT_SERVING)
+        self._models = frozenset(now)
 
     async def stop(self, grace: float) -> None:
         """Refuse new calls, give those in flight `grace` seconds."""

@@ -17,11 +17,14 @@ from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.operations import Operations
 from headwise.api.rest.problems import problem
 from headwise.api.rest.tfs.routes import TFS_VERBS, TfsRoutes, internal_error
+from headwise.api.rest.v2 import documentation as documentation_v2
+from headwise.api.rest.v2.routes import V2Routes, refused
 from headwise.errors import HeadwiseError
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
 from headwise.telemetry.metrics import Metrics
 
+METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"]
 _VERSIONS = ("", "/versions/{version:int}", "/labels/{label}")
 """The ways to name a version in a path; none means the newest admitted one."""
 
@@ -51,12 +54,13 @@ def create_app(
     app = FastAPI(title="headwise", version=__version__, description=documentation.ABOUT, redoc_url=None)
     app.include_router(_operations(operations))
     app.include_router(_models(classify, operations, tfs))
+    app.include_router(_v2(V2Routes(gateway, timeout=timeout, required=required_models)))
     app.router.routes.append(Mount("", app=tfs))
 
     async def refuse(request: Request, error: Exception) -> Response:
         if request.scope.get("headwise.verb") in TFS_VERBS:
             return internal_error()
-        return problem(request, error)
+        return refused(error) if request.url.path.startswith("/v2") else problem(request, error)
 
     for kind in (HeadwiseError, Exception):
         app.add_exception_handler(kind, refuse)
@@ -115,6 +119,43 @@ def _models(classify: Classify, operations: Operations, tfs: TfsRoutes) -> APIRo
                 summary=extra["summary"],
                 openapi_extra=extra,
             )
+    return router
+
+
+def _v2(routes: V2Routes) -> APIRouter:
+    """The paths of the Open Inference Protocol; what is not among them is refused in its form."""
+    router = APIRouter(tags=["v2"])
+    plain = "/v2/models/{model}"
+    versioned = f"{plain}/versions/{{version}}"
+    for path, handler, method, extra in (
+        ("/v2", routes.server, "GET", documentation_v2.SERVER),
+        ("/v2/health/live", routes.live, "GET", documentation_v2.LIVE),
+        ("/v2/health/ready", routes.ready, "GET", documentation_v2.READY),
+        ("/v2/models", routes.list_models, "GET", documentation_v2.MODELS),
+        ("/v2/repository/index", routes.index, "POST", documentation_v2.INDEX),
+        *(
+            (f"{base}{end}", handler, method, extra)
+            for base in (plain, versioned)
+            for end, handler, method, extra in (
+                ("", routes.model, "GET", documentation_v2.METADATA),
+                ("/ready", routes.model_ready, "GET", documentation_v2.MODEL_READY),
+                ("/infer", routes.infer, "POST", documentation_v2.INFER),
+            )
+        ),
+        ("/v2/repository/models/{model}/load", routes.load, "POST", None),
+        ("/v2/repository/models/{model}/unload", routes.load, "POST", None),
+    ):
+        router.add_api_route(
+            path,
+            routes.handled(handler.__name__, handler),
+            methods=[method],
+            response_class=Response,
+            response_model=None,
+            include_in_schema=extra is not None and not path.startswith(versioned),
+            summary=extra["summary"] if extra else None,
+            openapi_extra=extra,
+        )
+    router.add_route("/v2{rest:path}", routes.handled("unknown", routes.unknown), METHODS, include_in_schema=False)
     return router
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from headwise.api.rest.classify_request import Include
+from headwise.api.options import Include
 from headwise.api.rest.provenance import provenance
 from headwise.errors import NonFiniteOutputError
 from headwise.gateway import Classification, HeadAnswer

@@ -13,7 +13,7 @@ ABOUT = (
 )
 
 
-def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+def inlined(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema without $defs: OpenAPI resolves references from its own root, where they are not."""
     definitions = schema.get("$defs", {})
     for definition in definitions.values():
@@ -35,11 +35,12 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
     return inlined
 
 
-def _json(schema: dict[str, Any], example: object) -> dict[str, Any]:
+def json_content(schema: dict[str, Any], example: object) -> dict[str, Any]:
+    """A JSON body with its schema and an example."""
     return {"application/json": {"schema": schema, "example": example}}
 
 
-_MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
+MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
 _ROWS = {"instances": [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]}
 _PROBLEM = {
     "description": "A problem document (RFC 9457) with a stable `code`",
@@ -56,10 +57,10 @@ _BIN = {
 
 CLASSIFY: dict[str, Any] = {
     "summary": "Labels and calibrated probabilities",
-    "parameters": [_MODEL],
+    "parameters": [MODEL],
     "requestBody": {
         "required": True,
-        "content": _json(_inlined(ClassifyBody.model_json_schema()), _ROWS),
+        "content": json_content(inlined(ClassifyBody.model_json_schema()), _ROWS),
     },
     "responses": {
         "200": {
@@ -67,7 +68,7 @@ CLASSIFY: dict[str, Any] = {
             "message) where the numbers contradict the card and are answered all the same. A row that the head "
             "abstained from has `abstained`: true, and null for `label`, `index` and `probability`; where the decision "
             "has prediction sets each row has its `set`",
-            "content": _json(
+            "content": json_content(
                 {"type": "object"},
                 {
                     "request_id": "0b6f…",
@@ -84,13 +85,13 @@ CLASSIFY: dict[str, Any] = {
 }
 HEAD: dict[str, Any] = {
     "summary": "The head card",
-    "parameters": [_MODEL],
+    "parameters": [MODEL],
     "responses": {"default": _PROBLEM},
 }
 RELIABILITY: dict[str, Any] = {
     "summary": "The reliability diagrams that the card stores, before and after calibration",
     "parameters": [
-        _MODEL,
+        MODEL,
         {
             "name": "head",
             "in": "query",
@@ -108,7 +109,7 @@ RELIABILITY: dict[str, Any] = {
         "200": {
             "description": "By head name: bins, log loss and calibration errors; or a picture of one head",
             "content": {
-                **_json(
+                **json_content(
                     {"type": "object"},
                     {
                         "model": {"name": "tumor", "version": 3},
@@ -131,11 +132,11 @@ RELIABILITY: dict[str, Any] = {
 }
 PREDICT: dict[str, Any] = {
     "summary": "Raw numbers, as TensorFlow Serving answers",
-    "parameters": [_MODEL],
-    "requestBody": {"required": True, "content": _json({"type": "object"}, _ROWS)},
+    "parameters": [MODEL],
+    "requestBody": {"required": True, "content": json_content({"type": "object"}, _ROWS)},
 }
-METADATA: dict[str, Any] = {"summary": "Signatures, as TensorFlow Serving answers", "parameters": [_MODEL]}
+METADATA: dict[str, Any] = {"summary": "Signatures, as TensorFlow Serving answers", "parameters": [MODEL]}
 STATUS: dict[str, Any] = {
     "summary": "States of the versions, as TensorFlow Serving answers",
-    "parameters": [_MODEL],
+    "parameters": [MODEL],
 }

@@ -44,7 +44,7 @@ def read_inputs(document: Mapping[str, Any], signature: Signature) -> Arrays:
     else:
         columns, places = _from_rows(document["instances"], signature)
     check_names(columns, signature)
-    return {name: _array(value, places[name], signature.inputs[name]) for name, value in columns.items()}
+    return {name: read_array(value, places[name], signature.inputs[name]) for name, value in columns.items()}
 
 
 def _from_columns(inputs: Any, signature: Signature) -> tuple[dict[str, Any], dict[str, str]]:
@@ -73,7 +73,7 @@ def _only_input(signature: Signature, otherwise: str) -> str:
     return next(iter(signature.inputs))
 
 
-def _array(value: Any, place: str, spec: TensorSpec) -> NDArray[Any]:
+def read_array(value: Any, place: str, spec: TensorSpec) -> NDArray[Any]:
     """A nested list as an array of the input's dtype."""
     dtype = NUMPY_DTYPES.get(spec.dtype)
     if dtype is None or dtype.kind == "c" or spec.dtype == "bfloat16":

@@ -8,11 +8,11 @@ import orjson
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
+from headwise.api import listing
 from headwise.api.rest.reliability import reliability
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
-from headwise.repository.snapshot import Model, Version
-from headwise.savedmodel.signature import DEFAULT_SIGNATURE
+from headwise.repository.snapshot import Model
 from headwise.telemetry.metrics import CONTENT_TYPE, Metrics
 
 
@@ -43,19 +43,7 @@ class Operations:
 
     def models(self) -> Response:
         """Every model with its versions, their states and heads."""
-        snapshot = self._gateway.repository.snapshot
-        return _json(
-            {
-                "models": [
-                    {
-                        "name": name,
-                        "versions": [_version(version) for version in model.versions],
-                        "labels": dict(model.labels),
-                    }
-                    for name, model in snapshot.models.items()
-                ]
-            }
-        )
+        return _json(listing.models(self._gateway.repository.snapshot))
 
     async def head(self, spec: ModelSpec) -> Response:
         """The card as it stands in its file; the digest is its ETag.
@@ -86,26 +74,4 @@ def _readiness(model: Model) -> dict[str, Any]:
         "versions": [version.status.version for version in model.versions if version.admitted],
         "reason": reason,
         "code": code,
-    }
-
-
-def _version(version: Version) -> dict[str, Any]:
-    code, reason = version.problem or (None, None)
-    card = version.model.card
-    heads = {
-        (output if signature == DEFAULT_SIGNATURE else f"{signature}.{output}"): {
-            "task": head.task,
-            "activation": head.activation,
-            "labels": head.labels,
-        }
-        for signature, described in (card.card.signatures.items() if card else ())
-        for output, head in described.heads.items()
-    }
-    return {
-        "version": version.status.version,
-        "state": version.status.state.name,
-        "ready": version.admitted,
-        "reason": reason,
-        "code": code,
-        "heads": heads,
     }

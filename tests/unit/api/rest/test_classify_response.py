@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headwise.api.rest.classify_request import Include
+from headwise.api.options import Include
 from headwise.api.rest.classify_response import classification
 from headwise.errors import NonFiniteOutputError
 from headwise.gateway import Classification, HeadAnswer

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from math import prod
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from headwise.api.examples import by_head
+from headwise.api.examples.arrays import arrays
 from headwise.api.rest.tfs import example_request, predict_request, predict_response
-from headwise.api.rest.tfs.example_arrays import arrays
-from headwise.api.rest.tfs.example_request import INSTEAD
 from headwise.api.rest.tfs.paths import Call
-from headwise.errors import InvalidRequestError, NotFoundError
-from headwise.gateway import Classification, HeadAnswer, ReadInputs, RequestOptions
+from headwise.errors import NotFoundError
+from headwise.gateway import Classification, ReadInputs, RequestOptions
 from headwise.repository.model_spec import ModelSpec
 from headwise.tfserving import inference_pb2
 
@@ -57,42 +55,16 @@ async def body(models: ExampleModels, call: Call, data: bytes, *, timeout: float
         found = await models.classify(spec, partial(arrays, examples), RequestOptions(), timeout=timeout)
     except NotFoundError:
         return await verb.native(models, spec, examples.to_proto(), timeout, bare)
-    return verb.by_head(found.model, _only_head(found))
+    return verb.by_head(found)
 
 
-def _only_head(found: Classification) -> HeadAnswer:
-    if len(found.heads) != 1:
-        names = ", ".join(map(repr, found.heads)) or "none"
-        raise InvalidRequestError(f"the heads of {found.model} are {names}; this answer carries exactly one: {INSTEAD}")
-    (answer,) = found.heads.values()
-    return answer
+def _scores(found: Classification) -> bytes:
+    labels, probabilities = by_head.scores(found)
+    return predict_response.classifications([labels] * len(probabilities), probabilities)
 
 
-def _scores(model: object, answer: HeadAnswer) -> bytes:
-    if answer.head.task == "regression":
-        raise InvalidRequestError(f"{model} is a regression, which has no classes: call :regress")
-    probabilities = _rows(model, answer.prediction.probabilities)
-    return predict_response.classifications([answer.head.labels] * len(probabilities), probabilities)
-
-
-def _values(model: object, answer: HeadAnswer) -> bytes:
-    columns = {"regression": answer.prediction.values, "binary": answer.prediction.probabilities}
-    task = answer.head.task
-    if task not in columns:
-        raise InvalidRequestError(f"{model} is {task}, which is not one number: call :classify")
-    rows = _rows(model, columns[task])
-    if task == "regression" and rows.shape[1] != 1:
-        raise InvalidRequestError(f"{model} has {rows.shape[1]} values a row, :regress carries one: {INSTEAD}")
-    return predict_response.regressions(rows[:, -1])
-
-
-def _rows(model: object, numbers: NDArray[Any] | None) -> NDArray[Any]:
-    """What TFS's answers have room for: (batch, numbers)."""
-    if numbers is None:
-        raise InvalidRequestError(f"{model} answers a margin, which is no probability without a calibrator: {INSTEAD}")
-    if numbers.ndim != 2:
-        raise InvalidRequestError(f"{model} answers for each of {prod(numbers.shape[1:-1])} positions: {INSTEAD}")
-    return numbers
+def _values(found: Classification) -> bytes:
+    return predict_response.regressions(by_head.values(found))
 
 
 async def _native_classify(
@@ -115,7 +87,7 @@ async def _native_regress(
 
 @dataclass(frozen=True, slots=True)
 class _Verb:
-    by_head: Callable[[object, HeadAnswer], bytes]
+    by_head: Callable[[Classification], bytes]
     native: Callable[[ExampleModels, ModelSpec, inference_pb2.Input, float, bool], Awaitable[bytes]]
 
 

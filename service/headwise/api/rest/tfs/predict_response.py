@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from headwise.api.finite import check_finite
 from headwise.api.rest.tfs.digits import decimals
 from headwise.api.rest.tfs.json_text import INDENT, quote
 from headwise.backends.base import Arrays
-from headwise.errors import InvalidRequestError, NonFiniteOutputError
+from headwise.errors import InvalidRequestError
 
-_ROWS_SHOWN = 5
 _BOOLEANS = ("false", "true")
 
 
@@ -27,7 +26,7 @@ def predictions(outputs: Arrays, *, row: bool, bare: bool = False) -> bytes:
     if not outputs:
         raise InvalidRequestError("Cannot convert empty tensor map to JSON")
     if not bare:
-        _check_finite(outputs)
+        check_finite(outputs)
     body = _rows(outputs) if row else _columns(outputs)
     return f"{{\n{body}\n}}".encode("utf-8", "surrogateescape")
 
@@ -38,7 +37,7 @@ def classifications(labels: Sequence[Sequence[str]], scores: NDArray[Any], *, ba
     Raises: NonFiniteOutputError.
     """
     if not bare:
-        _check_finite({"scores": scores})
+        check_finite({"scores": scores})
     rows = []
     for names, numbers in zip(labels, scores, strict=True):
         pairs = zip(names, decimals(numbers), strict=True)
@@ -52,25 +51,12 @@ def regressions(values: NDArray[Any], *, bare: bool = False) -> bytes:
     Raises: NonFiniteOutputError.
     """
     if not bare:
-        _check_finite({"outputs": values})
+        check_finite({"outputs": values})
     return _results(", ".join(decimals(values)))
 
 
 def _results(elements: str) -> bytes:
     return f'{{\n{INDENT}"results": [{elements}]\n}}'.encode("utf-8", "surrogateescape")
-
-
-def _check_finite(outputs: Arrays) -> None:
-    for name, output in outputs.items():
-        if output.dtype.kind in "fc" and not np.isfinite(output).all():
-            rows = np.isfinite(output).reshape(len(output) if output.ndim else 1, -1)
-            bad: NDArray[np.bool_] = np.logical_not(rows.all(axis=1))
-            found = np.flatnonzero(bad).tolist()
-            more = ", …" if len(found) > _ROWS_SHOWN else ""
-            shown = ", ".join(map(str, found[:_ROWS_SHOWN]))
-            raise NonFiniteOutputError(
-                f"output {name!r} is not finite in {len(found)} of {len(bad)} rows: {shown}{more}"
-            )
 
 
 def _rows(outputs: Arrays) -> str:

@@ -129,13 +129,13 @@ async def test_regress_gives_the_probability_of_the_positive_class(models: Model
 @pytest.mark.parametrize(
     ("verb", "heads", "row", "text"),
     [
-        ("classify", REGRESSION, [1.0], "model m version 1 is a regression, which has no classes: call :regress"),
+        ("classify", REGRESSION, [1.0], "model m version 1 is a regression, which has no classes: call Regress"),
         ("classify", MARGIN, [0.5], "model m version 1 answers a margin, which is no probability without a calibrator"),
         ("regress", MARGIN, [0.5], "model m version 1 answers a margin, which is no probability without a calibrator"),
-        ("regress", HEADS["softmax4"], [1.0, 0.0, 0.0, 0.0], "is multiclass, which is not one number: call :classify"),
-        ("regress", HEADS["multilabel"], [1.0, 0.0, 0.0], "is multilabel, which is not one number: call :classify"),
-        ("regress", ORDINAL, [1.0, 0.0], "is ordinal, which is not one number: call :classify"),
-        ("regress", REGRESSION, [1.0, 2.0], "has 2 values a row, :regress carries one: send instances"),
+        ("regress", HEADS["softmax4"], [1.0, 0.0, 0.0, 0.0], "is multiclass, which is not one number: call Classify"),
+        ("regress", HEADS["multilabel"], [1.0, 0.0, 0.0], "is multilabel, which is not one number: call Classify"),
+        ("regress", ORDINAL, [1.0, 0.0], "is ordinal, which is not one number: call Classify"),
+        ("regress", REGRESSION, [1.0, 2.0], "has 2 values a row, Regress carries one: send arrays"),
     ],
 )
 async def test_a_head_that_the_call_has_no_answer_for_says_what_to_call(
@@ -160,7 +160,7 @@ async def test_several_heads_are_refused_by_name(models: Models, verb: str) -> N
     assert status == 400
     assert error == (
         "the heads of model pair version 1 are 'prob', 'hidden'; this answer carries exactly one: "
-        "send instances, or inputs, to :classify"
+        "send arrays to headwise's own Classify: instances or inputs over HTTP, tensors over gRPC"
     )
 
 

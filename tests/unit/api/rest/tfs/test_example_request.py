@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from headwise.api.examples.examples import Examples
 from headwise.api.rest.tfs import example_request, predict_request
-from headwise.api.rest.tfs.example_request import Examples
 from headwise.errors import InvalidRequestError
 from support.recordings import groups
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headwise.api.rest.tfs.example_request import INSTEAD, Example, Examples, Feature
+from headwise.api.examples.examples import INSTEAD, Example, Examples, Feature
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidTensorError, UnsupportedError
 from headwise.savedmodel import Signature, TensorSpec

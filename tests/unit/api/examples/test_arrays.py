@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
+from headwise.api.examples.arrays import arrays
+from headwise.api.examples.examples import Examples
 from headwise.api.rest.instances import read_inputs
-from headwise.api.rest.tfs.example_arrays import arrays
-from headwise.api.rest.tfs.example_request import Examples
 from headwise.errors import InvalidTensorError, UnsupportedError
 from headwise.savedmodel import Signature, TensorSpec
 from headwise.savedmodel.signature import Shape
@@ -57,9 +57,9 @@ def test_a_flat_feature_is_shaped_as_the_input(
         ("float32", (None, None, 2), [[1, 2, 3]], r"^examples\[0\]: feature 'x' has 3 values"),
         ("float32", (None, None), [[1], [1, 2]], r"^examples\[1\]: feature 'x' has 2 values, but 1 in examples\[0\]"),
         ("float32", (None, None, 0), [[1]], r"^examples\[0\]: feature 'x' has 1 value"),
-        ("float32", (None, None, None), [[1, 2]], r"ambiguous with several free axes; send instances"),
-        ("float32", None, [[1, 2]], r"cannot fill row by row: send instances"),
-        ("float32", (), [[1]], r"cannot fill row by row: send instances"),
+        ("float32", (None, None, None), [[1, 2]], r"ambiguous with several free axes; send arrays"),
+        ("float32", None, [[1, 2]], r"cannot fill row by row: send arrays"),
+        ("float32", (), [[1]], r"cannot fill row by row: send arrays"),
         ("float32", (None,), [[b"1"]], r"^examples\[0\]: feature 'x' holds bytes: the model takes float32"),
         ("int32", (None,), [[1], [1.5]], r"^examples\[1\]: feature 'x' holds floats: the model takes int32"),
         ("int32", (None,), [[0], [2**31]], r"^examples\[1\]: feature 'x' holds 2147483648: int32 goes from -2147"),

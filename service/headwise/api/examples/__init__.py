@@ -1,0 +1,1 @@
+"""tf.Examples, which TensorFlow Serving's Classify and Regress carry: read by signature, answered by heads."""

@@ -1,0 +1,140 @@
+"""The boundary of every gRPC method: request id, deadline, errors as statuses, metric, log line."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError, Message
+
+from headwise.api.request_id import HEADER, request_id
+from headwise.api.status import INTERNAL, shown, status_of
+from headwise.errors import InvalidRequestError
+from headwise.gateway import Gateway
+from headwise.telemetry.metrics import OTHER, Metrics
+
+ERROR_CODE_KEY = "headwise-error-code"
+
+MOST_DETAILS = 2000
+"""Characters of an error's text: it travels as a header, for which gRPC has 8 KiB in all."""
+
+M = TypeVar("M", bound=Message)
+
+_log = structlog.get_logger(__name__)
+_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+@dataclass(slots=True)
+class Call:
+    """A call while it is answered. method: SERVICE/METHOD; timeout: seconds; model: named by who has read it."""
+
+    method: str
+    request_id: str
+    timeout: float
+    model: str = ""
+
+    def log_if_unexpected(self, error: Exception) -> None:
+        """Only the log learns the details of an error that nobody raised on purpose."""
+        if status_of(error) is INTERNAL:
+            _log.error("internal error", request_id=self.request_id, exc_info=error)
+
+
+Unary: TypeAlias = Callable[[bytes, Call], Awaitable[bytes]]
+Stream: TypeAlias = Callable[[AsyncIterator[bytes], Call], AsyncIterator[bytes]]
+Refusal: TypeAlias = Callable[[Exception], tuple[grpc.StatusCode, str, str]]
+"""An error as gRPC's status, a stable code and a text."""
+
+
+def refusal(error: Exception) -> tuple[grpc.StatusCode, str, str]:
+    """An error by the table of `api/status.py`."""
+    status, code, details = shown(error)
+    return status.grpc, code, details
+
+
+def read(kind: type[M], data: bytes) -> M:
+    """A message from its bytes.
+
+    Raises: InvalidRequestError.
+    """
+    try:
+        message: M = kind.FromString(data)
+    except DecodeError as error:
+        raise InvalidRequestError(f"the bytes are no {kind.DESCRIPTOR.name}: {error}") from error
+    return message
+
+
+def written(message: Message) -> bytes:
+    """A message as bytes."""
+    data: bytes = message.SerializeToString()
+    return data
+
+
+class Calls:
+    """Wraps what answers a method into what gRPC calls. timeout: seconds that a call has at most."""
+
+    def __init__(self, gateway: Gateway, metrics: Metrics, *, timeout: float) -> None:
+        self._gateway = gateway
+        self._metrics = metrics
+        self._timeout = timeout
+
+    def unary(self, method: str, answer: Unary, refuse: Refusal = refusal) -> grpc.RpcMethodHandler:
+        """One request, one answer, both as bytes."""
+
+        async def handle(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+            async with self._answering(method, context, refuse) as call:
+                return await answer(request, call)
+            raise AssertionError("abort raises")
+
+        return grpc.unary_unary_rpc_method_handler(handle)
+
+    def stream(self, method: str, answer: Stream, refuse: Refusal = refusal) -> grpc.RpcMethodHandler:
+        """Requests and answers as they come, all as bytes."""
+
+        async def handle(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+            async with self._answering(method, context, refuse) as call:
+                async for response in answer(requests, call):
+                    yield response
+
+        return grpc.stream_stream_rpc_method_handler(handle)
+
+    @asynccontextmanager
+    async def _answering(self, method: str, context: grpc.aio.ServicerContext, refuse: Refusal) -> AsyncIterator[Call]:
+        metadata = dict(context.invocation_metadata() or ())
+        left = context.time_remaining()
+        timeout = self._timeout if left is None else min(self._timeout, max(left, 0.001))
+        call = Call(method, request_id(str(metadata.get(HEADER, ""))), timeout)
+        # What remains when the caller goes away: every other end sets its own.
+        started, status = time.perf_counter(), grpc.StatusCode.CANCELLED
+        try:
+            yield call
+            status = grpc.StatusCode.OK
+        except Exception as error:  # noqa: BLE001  # the boundary: every error becomes a status
+            status, code, details = refuse(error)
+            call.log_if_unexpected(error)
+            trailers = ((ERROR_CODE_KEY, code), (HEADER, call.request_id))
+            await context.abort(status, details[:MOST_DETAILS], trailers)
+        finally:
+            self._record(call, status, time.perf_counter() - started)
+
+    def _record(self, call: Call, status: grpc.StatusCode, seconds: float) -> None:
+        known = not call.model or call.model in self._gateway.repository.snapshot.models
+        self._metrics.observe(
+            surface="grpc",
+            verb=_WORDS.sub("_", call.method.rpartition("/")[2]).lower(),
+            model=call.model if known else OTHER,
+            status=status.name,
+            seconds=seconds,
+        )
+        _log.info(
+            "request",
+            request_id=call.request_id,
+            method=call.method,
+            status=status.name,
+            milliseconds=round(seconds * 1000, 2),
+        )

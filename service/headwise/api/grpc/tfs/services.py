@@ -1,0 +1,142 @@
+"""tensorflow.serving.PredictionService and ModelService."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+
+import grpc
+
+from headwise.api.examples.arrays import arrays
+from headwise.api.examples.examples import Examples
+from headwise.api.grpc.calls import Call, Calls, Unary, read, refusal, written
+from headwise.api.grpc.tfs import answers
+from headwise.backends import model_specs
+from headwise.backends.base import CLASSIFY, METADATA, MULTI_INFERENCE, PREDICT, REGRESS, STATUS, Arrays
+from headwise.errors import BackendRejectedError, InvalidRequestError, NotFoundError, UnsupportedError
+from headwise.gateway import Classification, Gateway, RequestOptions
+from headwise.savedmodel import Signature
+from headwise.savedmodel.signature import DEFAULT_SIGNATURE
+from headwise.tfserving import inference_pb2, prediction_service_pb2
+
+PACKAGE = "tensorflow.serving"
+PREDICTION = f"{PACKAGE}.PredictionService"
+MODEL = f"{PACKAGE}.ModelService"
+
+_Spec = prediction_service_pb2.ModelSpec
+
+
+class TfsServicer:
+    """Passes TensorFlow Serving's calls through; those that carry tf.Examples are answered by the head card."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def handlers(self, calls: Calls) -> tuple[grpc.GenericRpcHandler, ...]:
+        """The methods of both services."""
+        methods: dict[str, Unary] = {
+            PREDICT: partial(self._forward, PREDICT),
+            METADATA: partial(self._forward, METADATA),
+            STATUS: partial(self._forward, STATUS),
+            CLASSIFY: self.classify,
+            REGRESS: self.regress,
+            MULTI_INFERENCE: self.multi_inference,
+        }
+        handlers: dict[str, dict[str, grpc.RpcMethodHandler]] = {}
+        for path, answer in methods.items():
+            service, _, method = f"{PACKAGE}.{path}".partition("/")
+            handlers.setdefault(service, {})[method] = calls.unary(f"{PACKAGE}.{path}", answer, _refusal)
+        return tuple(grpc.method_handlers_generic_handler(service, of) for service, of in handlers.items())
+
+    async def classify(self, data: bytes, call: Call) -> bytes:
+        """Labels with calibrated scores; the model's own answer where no card speaks."""
+        request = read(inference_pb2.ClassificationRequest, data)
+        found = await self._by_head(request.model_spec, request.input, call)
+        if found is None:
+            return await self._forward(CLASSIFY, data, call)
+        response = inference_pb2.ClassificationResponse(
+            result=answers.classification(found),
+            model_spec=answers.model_spec(found, _signature(request.model_spec)),
+        )
+        return written(response)
+
+    async def regress(self, data: bytes, call: Call) -> bytes:
+        """The head's value, or its positive class's probability; the model's own answer where no card speaks."""
+        request = read(inference_pb2.RegressionRequest, data)
+        found = await self._by_head(request.model_spec, request.input, call)
+        if found is None:
+            return await self._forward(REGRESS, data, call)
+        response = inference_pb2.RegressionResponse(
+            result=answers.regression(found),
+            model_spec=answers.model_spec(found, _signature(request.model_spec)),
+        )
+        return written(response)
+
+    async def multi_inference(self, data: bytes, call: Call) -> bytes:
+        """Several signatures of one version, the one that answers the first task."""
+        request = read(inference_pb2.MultiInferenceRequest, data)
+        response = inference_pb2.MultiInferenceResponse()
+        version: int | None = None
+        for task in request.tasks:
+            _check_task(request, task)
+            spec = _Spec()
+            spec.CopyFrom(task.model_spec)
+            if version is not None:
+                spec.version.value = version
+            found = await self._by_head(spec, request.input, call)
+            if found is None and version is None:
+                break
+            if found is None:
+                raise UnsupportedError(
+                    f"the head card of model {spec.name} describes no head of signature {_signature(spec)!r}, but one "
+                    "of another task: ask for them in two calls"
+                )
+            version = found.model.version
+            response.results.append(answers.task(found, _signature(spec), answers.METHODS[task.method_name]))
+        return await self._forward(MULTI_INFERENCE, data, call) if version is None else written(response)
+
+    async def _by_head(self, spec: _Spec, examples: inference_pb2.Input, call: Call) -> Classification | None:
+        """The answer by the head; None where no card speaks for the signature."""
+        call.model = spec.name
+        try:
+            return await self._gateway.classify(
+                model_specs.from_proto(spec), partial(_arrays, examples), RequestOptions(), timeout=call.timeout
+            )
+        except NotFoundError:
+            return None
+
+    async def _forward(self, method: str, data: bytes, call: Call) -> bytes:
+        """The model server's own answer, untouched."""
+        if method != MULTI_INFERENCE:
+            with suppress(InvalidRequestError):  # the model server has its own words for bytes that are no request
+                call.model = read(prediction_service_pb2.RequestSpec, data).model_spec.name
+        return await self._gateway.forward(method, data, timeout=call.timeout)
+
+
+def _refusal(error: Exception) -> tuple[grpc.StatusCode, str, str]:
+    """What the model server said keeps its own status and words."""
+    if isinstance(error, BackendRejectedError):
+        return grpc.StatusCode[error.status], error.code, error.detail
+    return refusal(error)
+
+
+def _arrays(examples: inference_pb2.Input, signature: Signature) -> Arrays:
+    sent = Examples.from_proto(examples)
+    if not sent.rows:
+        raise InvalidRequestError("Input is empty.")
+    return arrays(sent, signature)
+
+
+def _check_task(request: inference_pb2.MultiInferenceRequest, task: inference_pb2.InferenceTask) -> None:
+    """Refuse in TensorFlow Serving's words."""
+    if task.model_spec.name != request.tasks[0].model_spec.name:
+        raise InvalidRequestError("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
+    same = [other for other in request.tasks if _signature(other.model_spec) == _signature(task.model_spec)]
+    if len(same) > 1:
+        raise InvalidRequestError(f"Duplicate evaluation of signature: {_signature(task.model_spec)}")
+    if task.method_name not in answers.METHODS:
+        raise UnsupportedError(f"Unsupported signature method_name: {task.method_name}")
+
+
+def _signature(spec: _Spec) -> str:
+    return spec.signature_name or DEFAULT_SIGNATURE

@@ -1,0 +1,70 @@
+"""What the OpenAPI page says of V2's paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headwise.api.rest.documentation import MODEL, inlined, json_content
+from headwise.api.rest.v2.bodies import InferBody
+
+_REFUSED = {
+    "description": 'An error: `{"error": …}`, its stable code in the header `headwise-error-code`',
+    "content": {"application/json": {"schema": {"type": "object"}}},
+}
+
+INFER: dict[str, Any] = {
+    "summary": "Labels and calibrated probabilities, as V2 tensors",
+    "description": "Without `outputs`: all that the heads answer. By name: `probabilities` FP64 (batch, classes), "
+    "`indices` INT64, `labels` BYTES; multilabel `decisions` BOOL; regression `value`; the model's own outputs by "
+    "their names (`raw.NAME` where a head's output has it). `HEAD.` stands before them where there are several "
+    "heads. The parameter `classification` of an output lists that many classes as `value:index:label`.",
+    "parameters": [MODEL],
+    "requestBody": {
+        "required": True,
+        "content": json_content(
+            inlined(InferBody.model_json_schema()),
+            {
+                "inputs": [{"name": "features", "shape": [1, 2], "datatype": "FP32", "data": [0.1, 0.2]}],
+                "outputs": [{"name": "probabilities"}, {"name": "labels"}],
+                "parameters": {"threshold": 0.3},
+            },
+        ),
+    },
+    "responses": {
+        "200": {
+            "description": "Tensors by name, and the version that answered",
+            "content": json_content(
+                {"type": "object"},
+                {
+                    "model_name": "tumor",
+                    "model_version": "3",
+                    "id": "0b6f…",
+                    "outputs": [
+                        {"name": "probabilities", "datatype": "FP64", "shape": [1, 2], "data": [0.03, 0.97]},
+                        {"name": "labels", "datatype": "BYTES", "shape": [1], "data": ["malignant"]},
+                    ],
+                },
+            ),
+        },
+        "default": _REFUSED,
+    },
+}
+SERVER: dict[str, Any] = {"summary": "V2: name, version and extensions"}
+LIVE: dict[str, Any] = {"summary": "V2: the process answers"}
+READY: dict[str, Any] = {"summary": "V2: every model is settled"}
+MODELS: dict[str, Any] = {"summary": "V2: the names of all models"}
+METADATA: dict[str, Any] = {
+    "summary": "V2: inputs and outputs",
+    "parameters": [MODEL],
+    "responses": {"default": _REFUSED},
+}
+MODEL_READY: dict[str, Any] = {
+    "summary": "V2: whether a model answers",
+    "parameters": [MODEL],
+    "responses": {"default": _REFUSED},
+}
+INDEX: dict[str, Any] = {
+    "summary": "V2: every version with its state",
+    "requestBody": {"content": json_content({"type": "object"}, {"ready": True})},
+    "responses": {"default": _REFUSED},
+}
