@@ -70,6 +70,7 @@ def build(settings: Settings) -> Application:
         max_body_bytes=settings.max_body_bytes,
         required_models=settings.required_models,
         tfs_nonfinite=settings.tfs_nonfinite,
+        cors=settings.cors,
     )
     return Application(settings, backend, repository, rest, grpc, model_server)
 

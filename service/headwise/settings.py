@@ -52,6 +52,9 @@ class Settings(BaseSettings):
         "error",
         description="NaN and infinity on TensorFlow Serving's paths: a 502, or bare words as TFS writes them.",
     )
+    cors: bool = Field(
+        False, description="Whether pages of other origins may call, as TFS's --rest_api_enable_cors_support."
+    )
     raw_when_refused: bool = Field(
         False, description="Whether a model whose card is refused still answers on TensorFlow Serving's raw paths."
     )

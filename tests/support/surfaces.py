@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 import httpx
 import numpy as np
+from grpc.aio import Channel
 
 from headwise.api.grpc.server import GrpcServer
 from headwise.api.rest.app import create_app
@@ -54,7 +55,7 @@ class Surfaces:
 
     http: httpx.AsyncClient
     grpc: ClassificationServiceStub
-    channel: grpc.aio.Channel
+    channel: Channel
 
     async def over_http(self, case: Case) -> httpx.Response:
         place = f"/versions/{case.version}" if case.version is not None else ""

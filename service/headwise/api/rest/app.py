@@ -45,8 +45,9 @@ def create_app(
     max_body_bytes: int,
     required_models: frozenset[str] = frozenset(),
     tfs_nonfinite: Literal["error", "bare"] = "error",
+    cors: bool = False,
 ) -> RestSurface:
-    """Wire the HTTP surface; timeout in seconds, required_models for /readyz."""
+    """Wire the HTTP surface; timeout in seconds, required_models for /readyz, cors for pages of other origins."""
     classify = Classify(gateway, timeout=timeout, tfs_nonfinite=tfs_nonfinite)
     operations = Operations(gateway, metrics, required=required_models, timeout=timeout)
     tfs = TfsRoutes(gateway, classify, timeout, tfs_nonfinite)
@@ -69,6 +70,7 @@ def create_app(
         metrics,
         max_body_bytes=max_body_bytes,
         is_model=lambda name: name in gateway.repository.snapshot.models,
+        cors=cors,
     )
     return RestSurface(envelope, operations)
 

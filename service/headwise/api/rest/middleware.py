@@ -20,6 +20,14 @@ _log = structlog.get_logger(__name__)
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 """Asked every few seconds: their lines would drown the others."""
 
+_CORS_PATHS = ("/v1/", "/v2")
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, GET",
+    "Access-Control-Allow-Headers": "Content-Type",
+}
+"""As TensorFlow Serving sends them with --rest_api_enable_cors_support."""
+
 _GZIP = 16 + zlib.MAX_WBITS
 _CLOSED = 499
 """Recorded where the caller went away before the answer, as nginx has it."""
@@ -28,8 +36,17 @@ _CLOSED = 499
 class Envelope:
     """ASGI middleware; handlers find the id in scope["headwise.request_id"], and leave verb and model there."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, *, max_body_bytes: int, is_model: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        *,
+        max_body_bytes: int,
+        is_model: Callable[[str], bool],
+        cors: bool = False,
+    ) -> None:
         self._app = app
+        self._cors = cors
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
         self._is_model = is_model
@@ -48,7 +65,10 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = identity
+                answered = MutableHeaders(scope=message)
+                answered[HEADER] = identity
+                if self._cors and scope["path"].lower().startswith(_CORS_PATHS):
+                    answered.update(_CORS)
             await send(message)
 
         try:

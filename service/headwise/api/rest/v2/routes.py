@@ -85,7 +85,9 @@ class V2Routes:
         return Response(body, headers={bodies.JSON_LENGTH: str(json_length)}, media_type="application/octet-stream")
 
     async def unknown(self, request: Request) -> Response:
-        """Raises: NotFoundError."""
+        """A browser's question before a call is answered; else raises: NotFoundError."""
+        if request.method == "OPTIONS" and "origin" in request.headers:
+            return Response()
         raise NotFoundError(f"V2 has no {request.method} {request.url.path}; docs/protocols.md lists what it has")
 
     def handled(self, verb: str, handler: Handler) -> Handler:
