@@ -112,8 +112,9 @@ def calibrate(
     the one calibrator to fit, taken whatever it does; None chooses. intervals: bootstrap intervals in the evidence.
     The head's own calibration is replaced; its prior stays, and is not part of what is measured and tuned here.
 
-    Raises: CalibrationError, HeadMismatchError, saying what is wrong and what is expected.
+    Raises: CalibrationError, HeadMismatchError, saying what is wrong and what is expected; ImportError without scipy.
     """
+    _require_scipy()
     given = inputs.read(raw_outputs, targets, head)
     samples, warnings = given.samples, guards.check(given)
     choice = choose(samples, seed=seed) if method is None else force(samples, method, seed=seed)
@@ -139,3 +140,10 @@ def calibrate(
     )
     calibrated = replace(bare, decision=decision)
     return Calibrated(calibrated, choice, samples, before, choice.out_of_fold, evidence.to_json())
+
+
+def _require_scipy() -> None:
+    try:
+        import scipy  # noqa: F401, PLC0415  # an extra: the gateway does without
+    except ImportError as error:
+        raise ImportError("headwise.calibrate needs scipy: pip install 'headwise[calibrate]'") from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -58,6 +60,14 @@ def test_a_model_that_is_too_sure_is_cured() -> None:
     assert found.evidence["log_loss"]["after"] < 0.8 * found.evidence["log_loss"]["before"]
     assert found.head.labels == THREE.labels
     assert found.chosen in repr(found)
+
+
+def test_without_scipy_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['scipy'] = None; import headwise; headwise.calibrate([0.0], [0], None)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (
+        run.stderr.splitlines()[-1] == "ImportError: headwise.calibrate needs scipy: pip install 'headwise[calibrate]'"
+    )
 
 
 def test_a_model_that_is_right_is_left_alone() -> None:

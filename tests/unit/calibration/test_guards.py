@@ -97,6 +97,13 @@ def test_swapped_labels_are_refused_with_the_likely_reason() -> None:
     assert warnings(z[:12], 1 - y[:12], BINARY) == ()
 
 
+def test_labels_that_few_rows_show_swapped_are_told() -> None:
+    z, y = binary()
+    (told,) = warnings(z[:30], 1 - y[:30], BINARY)
+    assert told.startswith("higher outputs rather go with 'benign'")
+    assert warnings(z[:30], y[:30], BINARY) == ()
+
+
 def test_a_label_that_ranks_backwards_is_told() -> None:
     z, y = binary()
     other, truth = binary(1)

@@ -1,0 +1,1 @@
+"""Bodies that are no JSON: content type to arrays, and answers as arrays."""

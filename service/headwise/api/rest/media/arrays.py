@@ -1,0 +1,142 @@
+"""One table: content type of a body -> arrays by input name."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from tokenize import TokenError
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.datastructures import Headers
+
+from headwise.api.v2.datatypes import DATATYPES, from_bytes
+from headwise.backends.base import Arrays
+from headwise.errors import InvalidTensorError, PayloadTooLargeError
+from headwise.savedmodel import Signature, TensorSpec
+from headwise.savedmodel.signature import NUMPY_DTYPES
+
+NPY, NPZ, RAW = "application/x-npy", "application/x-npz", "application/octet-stream"
+
+DTYPE, SHAPE, INPUT = "headwise-dtype", "headwise-shape", "headwise-input"
+"""Headers of a raw body: float32, 2,30 and, for a model with several inputs, the name of one."""
+
+_UNREADABLE = (ValueError, TypeError, EOFError, SyntaxError, MemoryError, OverflowError, RecursionError, TokenError)
+"""What numpy raises for headers that are none: it reads them as Python literals."""
+
+Reader = Callable[[bytes, Headers, int], "Arrays | NDArray[Any]"]
+"""Body, headers and the most bytes that its arrays may have, to arrays by name, or to one of the only input."""
+
+
+def read(body: bytes, headers: Headers, limit: int, signature: Signature) -> Arrays:
+    """The arrays of a body whose content type is in READERS.
+
+    Raises: InvalidTensorError, PayloadTooLargeError.
+    """
+    found = READERS[media_type(headers)](body, headers, limit)
+    if isinstance(found, np.ndarray):
+        found = {_only_input(headers, signature): found}
+    return {name: cast(name, array, signature.inputs.get(name)) for name, array in found.items()}
+
+
+def cast(name: str, array: NDArray[Any], spec: TensorSpec | None) -> NDArray[Any]:
+    """Numbers in the input's own type, as JSON's are: numpy makes float64 and int64 of what has no other type.
+
+    Raises: InvalidTensorError for whole numbers that do not fit.
+    """
+    wanted = NUMPY_DTYPES.get(spec.dtype) if spec is not None else None
+    if wanted is None or wanted == array.dtype:
+        return array
+    if wanted.kind in "iu" and array.dtype.kind in "iu":
+        limits = np.iinfo(wanted.name)
+        if array.size and not limits.min <= array.min() <= array.max() <= limits.max:
+            raise InvalidTensorError(f"input {name!r} holds {array.min()} to {array.max()}: {wanted} cannot")
+        return array.astype(wanted)
+    if wanted.kind == "f" and array.dtype.kind in "fiu":
+        with np.errstate(over="ignore"):
+            return array.astype(wanted)
+    return array
+
+
+def _only_input(headers: Headers, signature: Signature) -> str:
+    """The input that a body of one array is for."""
+    if (name := headers.get(INPUT)) is not None:
+        return name
+    if len(signature.inputs) != 1:
+        names = ", ".join(map(repr, signature.inputs))
+        raise InvalidTensorError(f"the model has the inputs {names}: send {NPZ}, which names them")
+    return next(iter(signature.inputs))
+
+
+def media_type(headers: Headers) -> str:
+    """The content type without its parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _npy(body: bytes, _: Headers, limit: int) -> NDArray[Any]:
+    return _array("the body", io.BytesIO(body), limit)
+
+
+def _npz(body: bytes, _: Headers, limit: int) -> Arrays:
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > limit:
+                raise PayloadTooLargeError(f"the arrays of the body have more than {limit} bytes: send fewer rows")
+            return {
+                member.filename.removesuffix(".npy"): _array(
+                    repr(member.filename), io.BytesIO(archive.read(member)), limit
+                )
+                for member in members
+            }
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InvalidTensorError(f"the body is no npz file: {error}") from error
+
+
+def _array(place: str, file: io.BytesIO, limit: int) -> NDArray[Any]:
+    """An .npy file; nothing in it is executed."""
+    try:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+        _check(place, shape, dtype, limit)
+        file.seek(0)
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    except _UNREADABLE as error:
+        raise InvalidTensorError(f"{place} is no npy file: {error}") from error
+    return plain(array)
+
+
+def _check(place: str, shape: tuple[int, ...], dtype: np.dtype[Any], limit: int) -> None:
+    if dtype.hasobject or dtype.names is not None:
+        raise InvalidTensorError(f"{place} holds {dtype}: send numbers, or texts as bytes or unicode")
+    if math.prod(shape) * dtype.itemsize > limit:
+        raise PayloadTooLargeError(f"{place} has more than {limit} bytes: send fewer rows")
+
+
+def plain(array: NDArray[Any]) -> NDArray[Any]:
+    """Native byte order; texts as bytes."""
+    if array.dtype.kind in "SU":
+        texts = np.empty(array.size, object)
+        texts[:] = [text.encode() if isinstance(text, str) else text for text in array.ravel().tolist()]
+        return texts.reshape(array.shape)
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+
+
+def _raw(body: bytes, headers: Headers, _: int) -> NDArray[Any]:
+    dtype = headers.get(DTYPE, "")
+    if dtype not in DATATYPES or dtype == "string":
+        known = ", ".join(name for name in DATATYPES if name != "string")
+        raise InvalidTensorError(f"the header {DTYPE} is {dtype!r}: a raw body needs one of {known}")
+    sizes = [size.strip() for size in headers.get(SHAPE, "").split(",")]
+    if not all(size.isascii() and size.isdigit() for size in sizes):
+        raise InvalidTensorError(f"the header {SHAPE} is {headers.get(SHAPE)!r}: a raw body needs sizes, such as 2,30")
+    return from_bytes("the body", DATATYPES[dtype], [int(size) for size in sizes], body)
+
+
+READERS: Mapping[str, Reader] = {NPY: _npy, NPZ: _npz, RAW: _raw}
+"""By content type; images, say, would be one more row."""
