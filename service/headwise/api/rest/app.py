@@ -48,7 +48,7 @@ def create_app(
     cors: bool = False,
 ) -> RestSurface:
     """Wire the HTTP surface; timeout in seconds, required_models for /readyz, cors for pages of other origins."""
-    classify = Classify(gateway, timeout=timeout, tfs_nonfinite=tfs_nonfinite)
+    classify = Classify(gateway, timeout=timeout, max_body_bytes=max_body_bytes, tfs_nonfinite=tfs_nonfinite)
     operations = Operations(gateway, metrics, required=required_models, timeout=timeout)
     tfs = TfsRoutes(gateway, classify, timeout, tfs_nonfinite)
 

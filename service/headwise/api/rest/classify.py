@@ -2,58 +2,118 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from headwise.api.options import Include
 from headwise.api.rest import classify_response
+from headwise.api.rest.accept import quality
 from headwise.api.rest.classify_request import read_options
 from headwise.api.rest.instances import read_inputs
+from headwise.api.rest.media import arrays, ndjson, npz
+from headwise.api.rest.media import options as query
 from headwise.api.rest.problems import problem
 from headwise.api.rest.tfs import json_text
 from headwise.api.rest.tfs.paths import Call
 from headwise.api.rest.tfs.routes import examples_answer, to_response
-from headwise.errors import HeadwiseError, InvalidRequestError, InvalidTensorError
-from headwise.gateway import Gateway
+from headwise.errors import HeadwiseError, InvalidRequestError, InvalidTensorError, UnsupportedMediaError
+from headwise.gateway import Classification, Gateway, ReadInputs, RequestOptions
 from headwise.repository.model_spec import ModelSpec
 
 
 class Classify:
-    """Answers a body that is headwise's; anything else on this path is TensorFlow Serving's call."""
+    """Answers a body that is headwise's; anything else on this path is TensorFlow Serving's call.
 
-    def __init__(self, gateway: Gateway, *, timeout: float, tfs_nonfinite: Literal["error", "bare"] = "error") -> None:
+    timeout in seconds; max_body_bytes: what the arrays of a body may have, unpacked, and a line of a stream.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        timeout: float,
+        max_body_bytes: int,
+        tfs_nonfinite: Literal["error", "bare"] = "error",
+    ) -> None:
         self._gateway = gateway
         self._timeout = timeout
+        self._limit = max_body_bytes
         self._bare = tfs_nonfinite == "bare"
 
     async def __call__(self, request: Request, spec: ModelSpec) -> Response:
         """Answer one request."""
         request.scope["headwise.verb"] = "classify"
         request.scope["headwise.model"] = spec.name
+        media_type = arrays.media_type(request.headers)
         try:
+            if media_type == ndjson.NDJSON:
+                return self._stream(request, spec)
             body = await request.body()
+            if media_type in arrays.READERS and (media_type != arrays.RAW or arrays.DTYPE in request.headers):
+                return await self._arrays(request, spec, body)
             document = parse(body)
             if document is None:
                 call = Call("classify", spec)
                 return to_response(
                     await examples_answer(self._gateway, call, body, timeout=self._timeout, bare=self._bare)
                 )
-            return await self._answer(request, spec, document)
+            return await self._json(request, spec, document)
         except HeadwiseError as error:
             return problem(request, error)
 
-    async def _answer(self, request: Request, spec: ModelSpec, document: dict[str, Any]) -> Response:
+    async def _json(self, request: Request, spec: ModelSpec, document: dict[str, Any]) -> Response:
         signature_name, options, include = read_options(document)
-        classification = await self._gateway.classify(
-            ModelSpec(spec.name, spec.version, spec.label, signature_name),
-            lambda signature: read_inputs(document, signature),
-            options,
-            timeout=self._timeout,
+        if request.query_params:
+            raise InvalidRequestError("a JSON body has its options in `options`: leave the query string out")
+        found = await self._classified(
+            spec, signature_name, lambda signature: read_inputs(document, signature), options
         )
-        body = classify_response.classification(classification, request.scope["headwise.request_id"], include)
-        return Response(body, media_type="application/json")
+        return _answer(request, found, include)
+
+    async def _arrays(self, request: Request, spec: ModelSpec, body: bytes) -> Response:
+        signature_name, options, include = query.read(request.query_params)
+        read = partial(arrays.read, body, request.headers, self._limit)
+        return _answer(request, await self._classified(spec, signature_name, read, options), include)
+
+    def _stream(self, request: Request, spec: ModelSpec) -> Response:
+        """The answer begins before the body ends."""
+        signature_name, options, include = query.read(request.query_params)
+        encoding = request.headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity", "gzip"):
+            raise UnsupportedMediaError(f"Content-Encoding {encoding!r} is not read: send gzip or nothing")
+
+        async def answer(rows: Sequence[Any]) -> list[Any]:
+            document = {"instances": rows}
+            found = await self._classified(
+                spec, signature_name, lambda signature: read_inputs(document, signature), options
+            )
+            told = classify_response.predictions(found, include)
+            return [{"model_version": found.model.version, **one} for one in told]
+
+        lines = ndjson.lines(request.stream(), self._limit, gzip=encoding == "gzip")
+        return ndjson.LinesResponse(ndjson.answered(lines, answer))
+
+    async def _classified(
+        self, spec: ModelSpec, signature_name: str, read: ReadInputs, options: RequestOptions
+    ) -> Classification:
+        named = replace(spec, signature_name=signature_name)
+        return await self._gateway.classify(named, read, options, timeout=self._timeout)
+
+
+def _answer(request: Request, found: Classification, include: frozenset[Include]) -> Response:
+    """JSON, or arrays where the caller would rather have them."""
+    accept = request.headers.get("accept", "")
+    headers = {"X-Model-Version": str(found.model.version)}
+    if quality(accept, arrays.NPZ) > quality(accept, "application/json"):
+        return Response(npz.classification(found, include), headers=headers, media_type=arrays.NPZ)
+    body = classify_response.classification(found, request.scope["headwise.request_id"], include)
+    return Response(body, headers=headers, media_type="application/json")
 
 
 def parse(body: bytes) -> dict[str, Any] | None:

@@ -26,18 +26,26 @@ def classification(answer: Classification, request_id: str, include: frozenset[I
 
     Raises: NonFiniteOutputError if raw numbers are wanted that JSON cannot carry.
     """
-    rows = {name: _nested(head, include) for name, head in answer.heads.items()}
     return orjson.dumps(
         {
             "request_id": request_id,
             "model": {"name": answer.model.name, "version": answer.model.version},
             "heads": {name: _head(head, answer.model, include) for name, head in answer.heads.items()},
-            "predictions": next(iter(rows.values()))
-            if len(rows) == 1
-            else [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)],
+            "predictions": predictions(answer, include),
             **({"warnings": answer.warnings} if answer.warnings else {}),
         }
     )
+
+
+def predictions(answer: Classification, include: frozenset[Include]) -> list[Any]:
+    """One answer a row; an object by head name where there are several.
+
+    Raises: as `classification`.
+    """
+    rows = {name: _nested(head, include) for name, head in answer.heads.items()}
+    if len(rows) == 1:
+        return next(iter(rows.values()))
+    return [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)]
 
 
 def _head(answer: HeadAnswer, model: ServedModel, include: frozenset[Include]) -> dict[str, Any]:

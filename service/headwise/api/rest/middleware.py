@@ -12,6 +12,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headwise.api.request_id import HEADER, request_id
+from headwise.api.rest.media.arrays import media_type
+from headwise.api.rest.media.ndjson import NDJSON
 from headwise.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaError
 from headwise.telemetry.metrics import OTHER, Metrics
 
@@ -58,7 +60,8 @@ class Envelope:
             return
         headers = Headers(scope=scope)
         scope["headwise.request_id"] = identity = request_id(headers.get(HEADER))
-        body = _Body(receive, headers, self._max_body_bytes)
+        streamed = media_type(headers) == NDJSON and scope["path"].endswith(":classify")
+        body = receive if streamed else _Body(receive, headers, self._max_body_bytes)
         started, status = time.perf_counter(), _CLOSED
 
         async def send_with_id(message: Message) -> None:

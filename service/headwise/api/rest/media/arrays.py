@@ -93,7 +93,7 @@ def _npz(body: bytes, _: Headers, limit: int) -> Arrays:
                 )
                 for member in members
             }
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise InvalidTensorError(f"the body is no npz file: {error}") from error
 
 

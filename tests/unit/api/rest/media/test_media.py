@@ -178,7 +178,7 @@ async def test_what_unpacks_to_too_much_is_refused(http: httpx.AsyncClient, kind
 
 
 @given(st.sampled_from([arrays.NPY, arrays.NPZ]), st.binary(max_size=200), st.integers(0, 400), st.binary(max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_no_bytes_do_more_than_refuse(kind: str, body: bytes, at: int, change: bytes) -> None:
     signature = Signature({}, {})
     good = npy(ROWS) if kind == arrays.NPY else npz(x=ROWS)
