@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from headwise.calibration.calibrate import Calibrated, calibrate
+    from headwise.client import AsyncHeadwiseClient, HeadwiseClient, Predictions
     from headwise.heads import (
         Abstain,
         Argmax,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Abstain",
     "Argmax",
+    "AsyncHeadwiseClient",
     "Beta",
     "Calibrated",
     "Cost",
@@ -45,6 +47,7 @@ __all__ = [
     "Head",
     "HeadCard",
     "HeadCheck",
+    "HeadwiseClient",
     "HeadwiseWarning",
     "Identity",
     "Isotonic",
@@ -53,6 +56,7 @@ __all__ = [
     "Platt",
     "Prediction",
     "PredictionSet",
+    "Predictions",
     "Prior",
     "Temperature",
     "TemperatureMixture",
@@ -66,9 +70,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncHeadwiseClient": "headwise.client",
     "Calibrated": "headwise.calibration.calibrate",
     "HeadCheck": "headwise.training.checking.callback",
+    "HeadwiseClient": "headwise.client",
     "HeadwiseWarning": "headwise.training.checking.check",
+    "Predictions": "headwise.client",
     "calibrate": "headwise.calibration.calibrate",
     "check": "headwise.training.checking.check",
     "export": "headwise.training.exporting.export",

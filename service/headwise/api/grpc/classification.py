@@ -13,6 +13,7 @@ from headwise.api import listing
 from headwise.api.grpc import classify_request, classify_response
 from headwise.api.grpc.calls import Call, Calls, read, refusal, written
 from headwise.api.grpc.tensors import arrays
+from headwise.api.inputs import fitted
 from headwise.api.status import status_of
 from headwise.gateway import Gateway
 from headwise.v1 import classification_service_pb2 as v1
@@ -90,7 +91,7 @@ class ClassificationServicer:
         call.model = request.model.name
         answer = await self._gateway.classify(
             classify_request.model_spec(request.model),
-            lambda _: arrays(request.inputs),
+            lambda signature: fitted(arrays(request.inputs), signature),
             classify_request.request_options(request.options),
             timeout=call.timeout,
         )

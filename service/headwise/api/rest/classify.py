@@ -108,11 +108,11 @@ class Classify:
 
 def _answer(request: Request, found: Classification, include: frozenset[Include]) -> Response:
     """JSON, or arrays where the caller would rather have them."""
-    accept = request.headers.get("accept", "")
+    accept, identity = request.headers.get("accept", ""), request.scope["headwise.request_id"]
     headers = {"X-Model-Version": str(found.model.version)}
     if quality(accept, arrays.NPZ) > quality(accept, "application/json"):
-        return Response(npz.classification(found, include), headers=headers, media_type=arrays.NPZ)
-    body = classify_response.classification(found, request.scope["headwise.request_id"], include)
+        return Response(npz.classification(found, identity, include), headers=headers, media_type=arrays.NPZ)
+    body = classify_response.classification(found, identity, include)
     return Response(body, headers=headers, media_type="application/json")
 
 

@@ -26,15 +26,19 @@ def classification(answer: Classification, request_id: str, include: frozenset[I
 
     Raises: NonFiniteOutputError if raw numbers are wanted that JSON cannot carry.
     """
-    return orjson.dumps(
-        {
-            "request_id": request_id,
-            "model": {"name": answer.model.name, "version": answer.model.version},
-            "heads": {name: _head(head, answer.model, include) for name, head in answer.heads.items()},
-            "predictions": predictions(answer, include),
-            **({"warnings": answer.warnings} if answer.warnings else {}),
-        }
-    )
+    told = described(answer, request_id, include)
+    warnings = {"warnings": told.pop("warnings")} if "warnings" in told else {}
+    return orjson.dumps({**told, "predictions": predictions(answer, include), **warnings})
+
+
+def described(answer: Classification, request_id: str, include: frozenset[Include]) -> dict[str, Any]:
+    """Whose answers these are, and what speaks against them."""
+    return {
+        "request_id": request_id,
+        "model": {"name": answer.model.name, "version": answer.model.version},
+        "heads": {name: _head(head, answer.model, include) for name, head in answer.heads.items()},
+        **({"warnings": answer.warnings} if answer.warnings else {}),
+    }
 
 
 def predictions(answer: Classification, include: frozenset[Include]) -> list[Any]:

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.datastructures import Headers
 
+from headwise.api.inputs import ONLY, fitted
 from headwise.api.v2.datatypes import DATATYPES, from_bytes
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidTensorError, PayloadTooLargeError
-from headwise.savedmodel import Signature, TensorSpec
-from headwise.savedmodel.signature import NUMPY_DTYPES
+from headwise.savedmodel import Signature
 
 NPY, NPZ, RAW = "application/x-npy", "application/x-npz", "application/octet-stream"
 
@@ -38,38 +38,8 @@ def read(body: bytes, headers: Headers, limit: int, signature: Signature) -> Arr
     Raises: InvalidTensorError, PayloadTooLargeError.
     """
     found = READERS[media_type(headers)](body, headers, limit)
-    if isinstance(found, np.ndarray):
-        found = {_only_input(headers, signature): found}
-    return {name: cast(name, array, signature.inputs.get(name)) for name, array in found.items()}
-
-
-def cast(name: str, array: NDArray[Any], spec: TensorSpec | None) -> NDArray[Any]:
-    """Numbers in the input's own type, as JSON's are: numpy makes float64 and int64 of what has no other type.
-
-    Raises: InvalidTensorError for whole numbers that do not fit.
-    """
-    wanted = NUMPY_DTYPES.get(spec.dtype) if spec is not None else None
-    if wanted is None or wanted == array.dtype:
-        return array
-    if wanted.kind in "iu" and array.dtype.kind in "iu":
-        limits = np.iinfo(wanted.name)
-        if array.size and not limits.min <= array.min() <= array.max() <= limits.max:
-            raise InvalidTensorError(f"input {name!r} holds {array.min()} to {array.max()}: {wanted} cannot")
-        return array.astype(wanted)
-    if wanted.kind == "f" and array.dtype.kind in "fiu":
-        with np.errstate(over="ignore"):
-            return array.astype(wanted)
-    return array
-
-
-def _only_input(headers: Headers, signature: Signature) -> str:
-    """The input that a body of one array is for."""
-    if (name := headers.get(INPUT)) is not None:
-        return name
-    if len(signature.inputs) != 1:
-        names = ", ".join(map(repr, signature.inputs))
-        raise InvalidTensorError(f"the model has the inputs {names}: send {NPZ}, which names them")
-    return next(iter(signature.inputs))
+    named = {headers.get(INPUT, ONLY): found} if isinstance(found, np.ndarray) else found
+    return fitted(named, signature)
 
 
 def media_type(headers: Headers) -> str:

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from headwise.api.options import Include
+from headwise.api.rest.classify_response import described
 from headwise.api.v2.outputs import of_heads, raw_name
 from headwise.gateway import Classification
 
+ANSWER = "answer.json"
+"""The member that says whose arrays these are: request id, model, heads, warnings."""
 
-def classification(answer: Classification, include: frozenset[Include]) -> bytes:
+
+def classification(answer: Classification, request_id: str, include: frozenset[Include]) -> bytes:
     """The arrays of all heads, texts as unicode; with `raw` the model's own outputs by name."""
     arrays = of_heads({name: head.prediction for name, head in answer.heads.items()})
-    if "probabilities" not in include:
-        arrays = {name: array for name, array in arrays.items() if name.rpartition(".")[2] != "probabilities"}
-    if "intervals" not in include:
-        arrays = {name: array for name, array in arrays.items() if name.rpartition(".")[2] != "intervals"}
+    left_out = {name for name in ("probabilities", "intervals") if name not in include}
+    told = {name: array for name, array in arrays.items() if name.rpartition(".")[2] not in left_out}
     if "raw" in include:
-        arrays |= {raw_name(name): head.raw for name, head in answer.heads.items()}
+        told |= {raw_name(name): head.raw for name, head in answer.heads.items()}
     file = io.BytesIO()
-    told = {name: _texts(array) if array.dtype == object else array for name, array in arrays.items()}
-    np.savez(file, allow_pickle=False, **told)
+    np.savez(file, allow_pickle=False, **{name: _texts(of) if of.dtype == object else of for name, of in told.items()})
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(ANSWER, orjson.dumps(described(answer, request_id, include)))
     return file.getvalue()
 
 

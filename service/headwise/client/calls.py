@@ -1,0 +1,88 @@
+"""What can be asked, for every wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypedDict
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from headwise.errors import InvalidRequestError, InvalidTensorError
+
+Inputs: TypeAlias = "ArrayLike | Mapping[str, ArrayLike]"
+"""An array of the only input, or arrays by input name; (batch, ...) each."""
+
+
+class Options(TypedDict, total=False):
+    """Of a classification. As in docs/heads.md: threshold, top_k, decision, abstain, coverage and include.
+
+    version, label: which version, else the newest admitted one. timeout: seconds for all of it. batch_size: rows a
+    request. progress: show a bar.
+    """
+
+    threshold: float | str | Mapping[str, float | str] | None
+    top_k: int | None
+    decision: Mapping[str, Any] | None
+    abstain: Mapping[str, Any] | None
+    coverage: float | Mapping[str, float] | None
+    include: Sequence[str]
+    signature_name: str
+    version: int | None
+    label: str | None
+    timeout: float
+    batch_size: int
+    progress: bool
+
+
+_OF_CALL = frozenset({"version", "label", "timeout", "batch_size", "progress", "signature_name"})
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request: a model, arrays by input name ("" for the only input), and options as JSON spells them."""
+
+    model: str
+    arrays: Mapping[str, NDArray[Any]]
+    version: int | None = None
+    label: str | None = None
+    signature_name: str = "serving_default"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def question(model: str, inputs: Inputs, options: Options) -> Question:
+    """A request as a user writes it.
+
+    Raises: InvalidRequestError, InvalidTensorError.
+    """
+    name, _, of_name = model.partition("/")
+    version = options.get("version")
+    if of_name and (version is not None or not of_name.isdigit()):
+        raise InvalidRequestError(f"model is {model!r}: NAME, or NAME/VERSION with digits and no `version` beside it")
+    named = inputs if isinstance(inputs, Mapping) else {"": inputs}
+    arrays = {key: _array(key, value) for key, value in named.items()}
+    sizes = {key: len(array) for key, array in arrays.items()}
+    if len(set(sizes.values())) > 1:
+        raise InvalidTensorError(f"the inputs differ in their number of rows: {sizes}")
+    given = {key: value for key, value in options.items() if key not in _OF_CALL and value is not None}
+    return Question(
+        name,
+        arrays,
+        int(of_name) if of_name else version,
+        options.get("label"),
+        options.get("signature_name", "serving_default"),
+        given,
+    )
+
+
+def _array(name: str, value: ArrayLike) -> NDArray[Any]:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InvalidTensorError(f"input {name!r} is no array: {error}") from error
+    if array.ndim == 0:
+        raise InvalidTensorError(f"input {name!r} has no rows: send (batch, ...)")
+    if array.dtype == object and not all(isinstance(one, str | bytes) for one in array.ravel()):
+        raise InvalidTensorError(f"input {name!r} holds Python objects: numbers, texts or bytes are expected")
+    return array

@@ -1,0 +1,1 @@
+"""What sends: HTTP and gRPC, blocking and in an event loop."""

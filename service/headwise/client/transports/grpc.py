@@ -1,0 +1,79 @@
+"""gRPC over one channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+from headwise.client.security import Target, Tls
+from headwise.client.steps import Reply, Send, error_of, late, unavailable
+
+_OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+_CODE = "headwise-error-code"
+
+
+class GrpcTransport:
+    """Blocking."""
+
+    def __init__(self, target: Target, tls: Tls) -> None:
+        self._target = target
+        self._channel = (
+            grpc.secure_channel(target.host, _credentials(tls), _OPTIONS)
+            if target.encrypted
+            else grpc.insecure_channel(target.host, _OPTIONS)
+        )
+
+    def send(self, request: Send) -> Reply:
+        """One call."""
+        try:
+            call = self._channel.unary_unary(f"/{request.path}")
+            return Reply(call(request.body, timeout=request.timeout, metadata=tuple(request.headers.items())))
+        except grpc.RpcError as error:
+            return _failed(self._target, request, error)
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()
+
+
+class AsyncGrpcTransport:
+    """In an event loop."""
+
+    def __init__(self, target: Target, tls: Tls) -> None:
+        self._target = target
+        self._channel = (
+            grpc.aio.secure_channel(target.host, _credentials(tls), _OPTIONS)
+            if target.encrypted
+            else grpc.aio.insecure_channel(target.host, _OPTIONS)
+        )
+
+    async def send(self, request: Send) -> Reply:
+        """One call."""
+        try:
+            call = self._channel.unary_unary(f"/{request.path}")
+            return Reply(await call(request.body, timeout=request.timeout, metadata=tuple(request.headers.items())))
+        except grpc.RpcError as error:
+            return _failed(self._target, request, error)
+
+    async def close(self) -> None:
+        """Close the channel."""
+        await self._channel.close()
+
+
+def _credentials(tls: Tls) -> Any:
+    return grpc.ssl_channel_credentials(*tls.pem())
+
+
+def _failed(target: Target, request: Send, error: Any) -> Reply:
+    """What a failed call says: the gateway's own error by its code, or why there is none."""
+    status, told = error.code(), error.details() or ""
+    codes = [value for key, value in error.trailing_metadata() or () if key == _CODE]
+    if codes:
+        return Reply(error=error_of(codes[0], told), retryable=status is grpc.StatusCode.UNAVAILABLE)
+    if status is grpc.StatusCode.UNAVAILABLE:
+        return unavailable(target.host, told)
+    if status is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return late(target.host, request.timeout)
+    code = "payload-too-large" if status is grpc.StatusCode.RESOURCE_EXHAUSTED else ""
+    return Reply(error=error_of(code, f"{status.name}: {told}"))

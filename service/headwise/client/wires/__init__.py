@@ -1,0 +1,1 @@
+"""Calls as bytes, and answers from them: over HTTP and over gRPC."""
