@@ -120,11 +120,14 @@ def _listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise ConfigurationError(
             f"HTTP cannot listen on {host}:{port}: {error.strerror}; choose another address with --http"
         ) from error
+    # Connections have it from their listener: asyncio sets it only where uvloop is not, and not always.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _name(listener: socket.socket) -> str:

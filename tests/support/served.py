@@ -30,6 +30,7 @@ class Served:
 def served(models: Models, *, max_body_bytes: int = 2**20, tripwires: Tripwires | None = None) -> Iterator[Served]:
     """Serve on free ports, in a thread of its own."""
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     started = threading.Event()
     ports: list[int] = []
     servers: list[uvicorn.Server] = []

@@ -51,17 +51,33 @@ class Question:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What a model takes under a name. datatype: as V2 calls it, such as FP32. shape: -1 where any size fits."""
+
+    datatype: str
+    shape: tuple[int, ...]
+
+
+def named(model: str, version: int | None = None) -> tuple[str, int | None]:
+    """NAME or NAME/VERSION as name and version.
+
+    Raises: InvalidRequestError.
+    """
+    name, _, of_name = model.partition("/")
+    if of_name and (version is not None or not (of_name.isascii() and of_name.isdigit())):
+        raise InvalidRequestError(f"model is {model!r}: NAME, or NAME/VERSION with digits and no `version` beside it")
+    return name, int(of_name) if of_name else version
+
+
 def question(model: str, inputs: Inputs, options: Options) -> Question:
     """A request as a user writes it.
 
     Raises: InvalidRequestError, InvalidTensorError.
     """
-    name, _, of_name = model.partition("/")
-    version = options.get("version")
-    if of_name and (version is not None or not of_name.isdigit()):
-        raise InvalidRequestError(f"model is {model!r}: NAME, or NAME/VERSION with digits and no `version` beside it")
-    named = inputs if isinstance(inputs, Mapping) else {"": inputs}
-    arrays = {key: _array(key, value) for key, value in named.items()}
+    name, version = named(model, options.get("version"))
+    by_name = inputs if isinstance(inputs, Mapping) else {"": inputs}
+    arrays = {key: _array(key, value) for key, value in by_name.items()}
     sizes = {key: len(array) for key, array in arrays.items()}
     if len(set(sizes.values())) > 1:
         raise InvalidTensorError(f"the inputs differ in their number of rows: {sizes}")
@@ -69,7 +85,7 @@ def question(model: str, inputs: Inputs, options: Options) -> Question:
     return Question(
         name,
         arrays,
-        int(of_name) if of_name else version,
+        version,
         options.get("label"),
         options.get("signature_name", "serving_default"),
         given,

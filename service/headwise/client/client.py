@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from headwise.client.calls import Inputs, Options, Question, question
+from headwise.client.calls import Input, Inputs, Options, Question, named, question
 from headwise.client.predictions import Predictions, joined
 from headwise.client.security import Target, Tls, target
 from headwise.client.steps import AsyncTransport, Flow, Retries, Send, Transport, run, run_async
@@ -53,10 +53,20 @@ class _Flows:
         return self._wire.read_predictions(reply)
 
     def _head(self, model: str, version: int | None, label: str | None) -> Flow[dict[str, Any]]:
+        name, version = named(model, version)
+
         def request(left: float) -> Send:
-            return self._wire.head(model, version, label, self._headers, left)
+            return self._wire.head(name, version, label, self._headers, left)
 
         return self._wire.read_head((yield from self._retries.sending(request, self._deadline(None))))
+
+    def _inputs(self, model: str) -> Flow[dict[str, Input]]:
+        name, version = named(model)
+
+        def request(left: float) -> Send:
+            return self._wire.inputs(name, version, self._headers, left)
+
+        return self._wire.read_inputs((yield from self._retries.sending(request, self._deadline(None))))
 
     def _models(self) -> Flow[list[dict[str, Any]]]:
         def request(left: float) -> Send:
@@ -92,6 +102,10 @@ class HeadwiseClient(_Flows):
         """The head card."""
         return run(self._head(model, version, label), self._transport)
 
+    def inputs(self, model: str) -> dict[str, Input]:
+        """What a model takes, by input name. model: NAME or NAME/VERSION."""
+        return run(self._inputs(model), self._transport)
+
     def models(self) -> list[dict[str, Any]]:
         """Every model with its versions, their states and heads."""
         return run(self._models(), self._transport)
@@ -123,6 +137,10 @@ class AsyncHeadwiseClient(_Flows):
     async def head(self, model: str, *, version: int | None = None, label: str | None = None) -> dict[str, Any]:
         """The head card."""
         return await run_async(self._head(model, version, label), self._transport)
+
+    async def inputs(self, model: str) -> dict[str, Input]:
+        """What a model takes, by input name. model: NAME or NAME/VERSION."""
+        return await run_async(self._inputs(model), self._transport)
 
     async def models(self) -> list[dict[str, Any]]:
         """Every model with its versions, their states and heads."""

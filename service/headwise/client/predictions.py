@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headwise import rows
 from headwise.errors import InvalidRequestError
 
 Array = NDArray[Any]
@@ -22,7 +23,7 @@ class HeadPredictions:
     probabilities, sets (prediction sets, bool): (batch, *positions, classes); probabilities float64.
     indices: (batch, *positions) int64, the answered class; -1 where the head abstained.
     decisions: (batch, *positions, labels) bool, the labels of a multilabel head that are on.
-    values: (batch, *positions) float64 of a regression; (batch, *positions, units) where it has several.
+    values: (batch, *positions, units) float64 of a regression.
     margins: (batch, *positions) float64. abstained: (batch, *positions) bool.
     top: (batch, *positions, k) int64, the most probable first. intervals: (batch, *positions, k, 2) float64.
     """
@@ -42,6 +43,11 @@ class HeadPredictions:
     provenance: Mapping[str, Any] | None = None
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """(batch, *positions): one answer each."""
+        return self.indices.shape if self.indices is not None else _columns(self.decisions, self.values).shape[:-1]
+
+    @property
     def labels(self) -> Any:
         """(batch, *positions) of str, None where the head abstained; multilabel: for each row those that are on."""
         if self.decisions is not None:
@@ -55,6 +61,12 @@ class HeadPredictions:
 
 ARRAYS = ("probabilities", "indices", "decisions", "values", "margins", "top", "abstained", "sets", "intervals", "raw")
 """The fields of HeadPredictions that have a row each."""
+
+
+def _columns(decisions: Array | None, values: Array | None) -> Array:
+    found = values if decisions is None else decisions
+    assert found is not None, "a head answers classes, labels or values"
+    return found
 
 
 def _on(decisions: Array, classes: tuple[str, ...]) -> tuple[Any, ...]:
@@ -107,10 +119,13 @@ class Predictions:
         """The values of a regression; see HeadPredictions."""
         return self.head.values
 
+    def rows(self) -> list[Any]:
+        """One object a row, in the words of the HTTP API; of several heads an object by head name."""
+        return rows.joined({name: rows.nested(head, head.shape, intervals=True) for name, head in self.heads.items()})
+
     def __len__(self) -> int:
         """How many rows."""
-        first = next(iter(self.heads.values()))
-        return next(len(array) for name in ARRAYS if (array := getattr(first, name)) is not None)
+        return next(iter(self.heads.values())).shape[0]
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:

@@ -26,18 +26,12 @@ def _labels(prediction: Prediction) -> Array | None:
     return None
 
 
-def _value(prediction: Prediction) -> Array | None:
-    """(batch, *positions), or (batch, *positions, units) where there are several."""
-    values = prediction.values
-    return values[..., 0] if values is not None and values.shape[-1] == 1 else values
-
-
 OUTPUTS: Mapping[str, Callable[[Prediction], Array | None]] = {
     "probabilities": lambda prediction: prediction.probabilities,
     "indices": lambda prediction: prediction.indices,
     "decisions": lambda prediction: prediction.decisions,
     "labels": _labels,
-    "value": _value,
+    "value": lambda prediction: prediction.values,
     "margins": lambda prediction: prediction.margins,
     "abstained": lambda prediction: prediction.abstained,
     "sets": lambda prediction: prediction.sets,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,12 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from headwise.client.calls import Question
+from headwise.client.calls import Input, Question
 from headwise.client.predictions import HeadPredictions, Predictions
 from headwise.client.steps import Reply, Send
 from headwise.errors import BackendProtocolError, InvalidRequestError, InvalidTensorError
 from headwise.v1 import classification_service_pb2 as v1
+from headwise.v2 import open_inference_pb2 as v2
 
 SERVICE = "headwise.v1.ClassificationService"
 
@@ -52,6 +52,16 @@ class GrpcWire:
     def models(self, headers: Mapping[str, str], timeout: float) -> Send:
         """Every model."""
         return Send(f"{SERVICE}/ListModels", v1.ListModelsRequest().SerializeToString(), headers, timeout)
+
+    def inputs(self, model: str, version: int | None, headers: Mapping[str, str], timeout: float) -> Send:
+        """What a model takes."""
+        request = v2.ModelMetadataRequest(name=model, version="" if version is None else str(version))
+        return Send("inference.GRPCInferenceService/ModelMetadata", request.SerializeToString(), headers, timeout)
+
+    def read_inputs(self, reply: Reply) -> dict[str, Input]:
+        """Raises: BackendProtocolError."""
+        found = _read(v2.ModelMetadataResponse, reply)
+        return {one.name: Input(one.datatype, tuple(one.shape)) for one in found.inputs}
 
     def read_predictions(self, reply: Reply) -> Predictions:
         """Raises: BackendProtocolError."""
@@ -181,19 +191,18 @@ _WRITE: Mapping[str, Callable[[Any], Any]] = {
 
 
 def _head(said: v1.HeadAnswer) -> HeadPredictions:
-    shape, rows = tuple(said.shape), prod(said.shape)
+    shape = tuple(said.shape)
 
     def array(values: Any, dtype: Any, *axes: int) -> NDArray[Any] | None:
         return np.array(values, dtype).reshape(*shape, *axes) if len(values) else None
 
-    units = len(said.values) // rows if rows else 1
     return HeadPredictions(
         said.task,
         tuple(said.classes),
         array(said.probabilities, np.float64, -1),
         array(said.indices, np.int64),
         array(said.decisions, np.bool_, -1),
-        array(said.values, np.float64, *(() if units == 1 else (units,))),
+        array(said.values, np.float64, -1),
         array(said.margins, np.float64),
         array(said.top_indices, np.int64, said.top_count),
         array(said.abstained, np.bool_),

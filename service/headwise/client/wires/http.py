@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import numpy as np
 from numpy.typing import NDArray
 
-from headwise.client.calls import Question
+from headwise.client.calls import Input, Question
 from headwise.client.predictions import ARRAYS, HeadPredictions, Predictions
 from headwise.client.steps import Reply, Send, error_of
 from headwise.errors import BackendProtocolError
@@ -47,6 +47,18 @@ class HttpWire:
     def models(self, headers: Mapping[str, str], timeout: float) -> Send:
         """Every model."""
         return Send("/v1/models", b"", headers, timeout, "GET")
+
+    def inputs(self, model: str, version: int | None, headers: Mapping[str, str], timeout: float) -> Send:
+        """What a model takes."""
+        place = f"/versions/{version}" if version is not None else ""
+        return Send(f"/v2/models/{quote(model, '')}{place}", b"", headers, timeout, "GET")
+
+    def read_inputs(self, reply: Reply) -> dict[str, Input]:
+        """Raises: BackendProtocolError."""
+        try:
+            return {one["name"]: Input(one["datatype"], tuple(one["shape"])) for one in _document(reply)["inputs"]}
+        except (KeyError, TypeError) as error:
+            raise BackendProtocolError("the answer tells no inputs: is it a headwise gateway?") from error
 
     def read_predictions(self, reply: Reply) -> Predictions:
         """Raises: BackendProtocolError."""

@@ -93,7 +93,7 @@ async def test_several_inputs_come_by_name(http: httpx.AsyncClient) -> None:
     response = await post(http, npz(x=ROWS, y=ROWS), arrays.NPZ, "two")
     assert [row["label"] for row in response.json()["predictions"]] == ["malignant", "benign", "malignant"]
     refused = await post(http, npy(ROWS), arrays.NPY, "two")
-    assert "send application/x-npz, which names them" in refused.json()["detail"]
+    assert "send an array for each, by name" in refused.json()["detail"]
     unnamed = await post(http, npy(ROWS), arrays.NPY, "two", headwise_input="x")
     assert "missing input 'y'" in unnamed.json()["detail"]
 
@@ -130,7 +130,8 @@ async def test_answers_come_as_arrays_where_they_are_preferred(http: httpx.Async
     response = await post(http, npy(ROWS), arrays.NPY, query="?include=probabilities,raw", accept=arrays.NPZ)
     assert response.headers["content-type"] == arrays.NPZ
     answer = np.load(io.BytesIO(response.content))
-    assert set(answer) == {"probabilities", "indices", "labels", "output_0"}
+    assert set(answer) == {"probabilities", "indices", "labels", "output_0", "answer.json"}
+    assert json.loads(answer["answer.json"])["model"] == {"name": "tumor", "version": 1}
     np.testing.assert_array_equal(answer["output_0"], ROWS)
     np.testing.assert_allclose(answer["probabilities"][:, 1], 1 / (1 + np.exp(-ROWS[:, 0].astype(float))), rtol=1e-15)
     assert answer["labels"].tolist() == ["malignant", "benign", "malignant"]
