@@ -208,7 +208,9 @@ def test_nobody_there_is_told(scheme: str) -> None:
         client.classify("binary", LOGITS)
 
 
-@pytest.mark.parametrize("url", ["ftp://x:1", "grpc://host", "http://host/path", "http://me@host", "http://host:99999"])
+@pytest.mark.parametrize(
+    "url", ["ftp://x:1", "grpc://host", "grpc://host:1/path", "http://me@host", "http://host:99999"]
+)
 def test_addresses_that_are_none_are_refused(url: str) -> None:
     with pytest.raises(ConfigurationError):
         HeadwiseClient(url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,21 +26,54 @@ _STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 @card.command()
 def show(
-    model_dir: ModelDir,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL_DIR | URL MODEL",
+            help="models/NAME (its newest version) or models/NAME/VERSION; or where a gateway listens, and a model of it.",
+        ),
+    ],
+    model: Annotated[
+        str | None, typer.Argument(metavar="", help="Of a gateway: NAME, or NAME/VERSION.", show_default=False)
+    ] = None,
     revision: Annotated[int | None, typer.Option(min=1, metavar="N", help="An older one; else the newest.")] = None,
     json: Json = False,
 ) -> None:
     """Show a card: its heads, what they were calibrated on and what came out, and its revisions."""
+    if "://" in source:
+        _show_served(source, model, revision, json=json)
+        return
+    if model is not None:
+        raise typer.BadParameter("a model stands behind a URL: http://HOST:PORT or grpc://HOST:PORT")
     from headwise.cli.printing import card_tables, document
     from headwise.repository.revisions import find_revision, read_revisions
     from headwise.repository.sources import version_folder
 
-    version = version_folder(model_dir)
+    version = version_folder(Path(source))
     found, revisions = find_revision(version, revision), read_revisions(version)
     if json:
         document.show(card_tables.document(found, revisions))
     else:
         card_tables.show(Console(highlight=False), found, revisions)
+
+
+def _show_served(url: str, model: str | None, revision: int | None, *, json: bool) -> None:
+    """The card that a gateway answers by."""
+    import orjson
+
+    from headwise.cli.printing import card_tables, document
+    from headwise.client import HeadwiseClient
+
+    if model is None:
+        raise typer.BadParameter("name the model behind the URL: NAME, or NAME/VERSION")
+    if revision is not None:
+        raise typer.BadParameter("a gateway knows no older revisions: name the model's folder", param_hint="--revision")
+    with HeadwiseClient(url) as client:
+        card = client.head(model)
+    if json:
+        document.show({"file": f"{url} {model}", "card": card})
+    else:
+        card_tables.show_card(Console(highlight=False), f"{url} {model}", orjson.dumps(card))
 
 
 @card.command()

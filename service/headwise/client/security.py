@@ -21,16 +21,17 @@ SCHEMES: Mapping[str, tuple[str, bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a gateway listens. protocol: http or grpc. host: HOST:PORT, as the URL has it."""
+    """Where a gateway listens. protocol: http or grpc. host: HOST:PORT, as the URL has it. path: before HTTP's own."""
 
     protocol: str
     host: str
     encrypted: bool
+    path: str = ""
 
     @property
     def url(self) -> str:
         """Of HTTP."""
-        return f"http{'s' if self.encrypted else ''}://{self.host}"
+        return f"http{'s' if self.encrypted else ''}://{self.host}{self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,14 @@ def target(url: str) -> Target:
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme not in SCHEMES:
         raise ConfigurationError(f"{url}: the scheme must be one of {', '.join(SCHEMES)}")
-    if not parts.netloc or parts.path not in ("", "/") or parts.query or "@" in parts.netloc:
-        raise ConfigurationError(f"{url}: SCHEME://HOST:PORT is expected, without path")
     protocol, encrypted = SCHEMES[parts.scheme]
+    path = parts.path.rstrip("/")
+    if not parts.hostname or parts.query or "@" in parts.netloc or (path and protocol == "grpc"):
+        raise ConfigurationError(f"{url}: SCHEME://HOST:PORT is expected")
     try:
         port = parts.port
     except ValueError as error:
         raise ConfigurationError(f"{url}: {error}") from error
     if protocol == "grpc" and port is None:
         raise ConfigurationError(f"{url}: gRPC has no port of its own; the gateway's default is 8081")
-    return Target(protocol, parts.netloc, encrypted)
+    return Target(protocol, parts.netloc, encrypted, path)

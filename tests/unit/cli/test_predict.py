@@ -1,8 +1,11 @@
 """`headwise predict`: rows of a file to a running gateway, answers as a table or as JSON lines."""
 
 import asyncio
+import csv
 import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -10,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 import uvicorn
+from pyarrow import parquet
 from structlog.testing import capture_logs
 
 from headwise.api.rest.app import create_app
@@ -147,9 +152,9 @@ def test_numbers_that_json_cannot_carry_are_refused_with_their_array(url: str, t
 
 def test_what_the_gateway_refuses_ends_with_1_and_its_words(url: str, rows: Path) -> None:
     for model, text in (
-        ("tumour", "404: there is no model 'tumour'"),
-        ("classes", "400: input 'x' is float32"),
-        ("a b?", "404"),
+        ("tumour", "there is no model 'tumour'; did you mean tumor?"),
+        ("classes", "input 'x' is float32"),
+        ("a b?", "there is no model 'a b?'"),
     ):
         ended = headwise("predict", url, model, "--data", rows)
         assert (ended.code, ended.out) == (1, "")
@@ -192,25 +197,30 @@ def test_numbers_below_one_are_wrong_usage(url: str, rows: Path, arguments: list
     assert headwise("predict", url, "tumor", "--data", rows, *arguments).code == 2
 
 
-def test_limit_is_for_files_with_rows(url: str, tmp_path: Path) -> None:
-    ended = headwise("predict", url, "tumor", "--data", body(tmp_path, {"instances": [[1.0]]}), "--limit", "1")
-    assert ended.code == 2
-    assert "--limit" in ended.err
+def test_limit_takes_the_first_rows(url: str, tmp_path: Path) -> None:
+    file = body(tmp_path, {"instances": [[1.0], [-1.0], [2.0]]})
+    ended = headwise("predict", url, "tumor", "--data", file, "--limit", "2", "--json")
+    assert [json.loads(line)["index"] for line in ended.out.splitlines()] == [1, 0]
 
 
-@pytest.mark.parametrize(
-    "url", ["127.0.0.1:1", "http://127.0.0.1:1", "http://host:port", "ftp://127.0.0.1", "http://a b"]
-)
+@pytest.mark.parametrize("url", ["127.0.0.1:1", "http://127.0.0.1:1", "grpc://127.0.0.1:1"])
 def test_no_gateway_ends_with_1(url: str, rows: Path) -> None:
-    ended = headwise("predict", url, "tumor", "--data", rows)
+    ended = headwise("predict", url, "tumor", "--data", rows, "--timeout", "1")
     assert ended.code == 1
-    assert "no gateway answers at" in ended.err
+    assert "no gateway answers at" in ended.err or "did not answer within" in ended.err
+
+
+@pytest.mark.parametrize("url", ["http://host:port", "ftp://127.0.0.1", "grpc://host"])
+def test_addresses_that_are_none_are_wrong_usage(url: str, rows: Path) -> None:
+    ended = headwise("predict", url, "tumor", "--data", rows)
+    assert (ended.code, ended.out) == (2, "")
+    assert url in ended.err
 
 
 class Stranger(BaseHTTPRequestHandler):
-    """Answers every POST with the status and body that its path names."""
+    """Answers every GET with the status and body that its path names."""
 
-    def do_POST(self) -> None:
+    def do_GET(self) -> None:
         _, status, content, *_ = self.path.split("/")
         self.send_response(int(status))
         self.end_headers()
@@ -221,9 +231,7 @@ class Stranger(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("content", ["html", "list", "object", "none"])
-@pytest.mark.parametrize(
-    ("status", "text"), [(200, "answered, but with no predictions: is it a headwise gateway?"), (500, "answered 500")]
-)
+@pytest.mark.parametrize(("status", "text"), [(200, "is it a headwise gateway?"), (500, "status 500, and no reason")])
 def test_a_server_that_is_no_gateway_is_told(rows: Path, status: int, text: str, content: str) -> None:
     with HTTPServer(("127.0.0.1", 0), Stranger) as server:
         thread = threading.Thread(target=server.handle_request)
@@ -232,3 +240,86 @@ def test_a_server_that_is_no_gateway_is_told(rows: Path, status: int, text: str,
         thread.join(10)
     assert ended.code == 1
     assert text in ended.err
+
+
+ROWS = [[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]
+
+
+def files(folder: Path) -> dict[str, Path]:
+    """The same rows in every kind of file."""
+    array = np.array(ROWS, np.float32)
+    (folder / "rows.csv").write_text("x.0,x.1,x.2\n" + "\n".join(",".join(map(str, row)) for row in ROWS))
+    parquet.write_table(pyarrow.table({f"x.{n}": array[:, n] for n in range(3)}), folder / "rows.parquet")
+    (folder / "rows.ndjson").write_text("\n".join(map(json.dumps, ROWS)) + "\n")
+    (folder / "named.jsonl").write_text("\n".join(json.dumps({"x": row}) for row in ROWS))
+    (folder / "rows.json").write_text(json.dumps({"inputs": {"x": ROWS}}))
+    np.savez(folder / "rows.npz", x=array.astype(np.float64))
+    return {file.name: file for file in folder.iterdir()}
+
+
+def test_every_kind_of_file_gives_the_same_answers(url: str, tmp_path: Path) -> None:
+    found = {
+        name: headwise("predict", url, "classes", "--data", file, "--json") for name, file in files(tmp_path).items()
+    }
+    assert len(found) == 6
+    assert {(ended.code, ended.err) for ended in found.values()} == {(0, "")}, found
+    assert len({ended.out for ended in found.values()}) == 1
+    assert [json.loads(line)["label"] for line in found["rows.csv"].out.splitlines()] == ["c", "a"]
+
+
+def test_rows_come_from_standard_input(url: str) -> None:
+    for text in ("\n".join(map(json.dumps, ROWS)), json.dumps({"instances": ROWS})):
+        command = [sys.executable, "-m", "headwise", "predict", url, "classes", "--data", "-", "--json"]
+        ended = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+        assert [json.loads(line)["label"] for line in ended.stdout.splitlines()] == ["c", "a"]
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_the_card_of_a_served_model_is_shown(url: str, more: list[str]) -> None:
+    ended = headwise("card", "show", url, "tumor/1", *more)
+    assert ended.code == 0
+    assert "screening" in ended.out
+    assert headwise("card", "show", url).code == 2
+    assert "no model 'nobody'" in headwise("card", "show", url, "nobody").err
+
+
+@pytest.mark.parametrize("model", ["classes", "labels", "two", "values", "unsure"])
+def test_answers_are_written_to_every_kind_of_file(url: str, tmp_path: Path, model: str) -> None:
+    data = body(tmp_path, {"instances": [[0.5, 0.25, 0.25], [0.5, 0.5, 0.0]][:2]})
+    if model == "values":
+        data = body(tmp_path, {"instances": [[0.5, 0.25], [0.5, 0.5]]})
+    lines = headwise("predict", url, model, "--data", data, "--json").out.splitlines()
+    rows = [json.loads(line) for line in lines]
+    for ending in ("json", "ndjson", "npz", "csv", "parquet"):
+        out = tmp_path / f"out.{ending}"
+        ended = headwise("predict", url, model, "--data", data, "--out", out)
+        assert (ended.code, ended.out) == (0, ""), ended.err
+        assert ended.err.startswith("2 rows answered by")
+    assert json.loads((tmp_path / "out.json").read_text())["predictions"] == rows
+    assert [json.loads(line) for line in (tmp_path / "out.ndjson").read_text().splitlines()] == rows
+    with (tmp_path / "out.csv").open(newline="") as file:
+        header, *table = csv.reader(file)
+    columns = parquet.read_table(tmp_path / "out.parquet").to_pydict()
+    assert list(columns) == header
+    assert len(table) == 2
+    arrays = np.load(tmp_path / "out.npz")
+    assert arrays["model_version"] == 1
+    if model == "classes":
+        assert header == ["label", "probability.a", "probability.b", "probability.c"]
+        np.testing.assert_array_equal([row["probabilities"] for row in rows], arrays["probabilities"])
+        np.testing.assert_array_equal(np.array(table)[:, 1:].astype(float), arrays["probabilities"])
+    if model == "unsure":
+        assert columns["label"] == ["a", None]
+    assert not list(tmp_path.glob(".*part"))
+
+
+def test_a_file_of_another_kind_is_wrong_usage(url: str, rows: Path, tmp_path: Path) -> None:
+    ended = headwise("predict", url, "tumor", "--data", rows, "--out", tmp_path / "out.xlsx")
+    assert ended.code == 2
+    assert ".parquet" in ended.err
+
+
+def test_a_folder_that_is_not_there_keeps_the_answers_back(url: str, rows: Path, tmp_path: Path) -> None:
+    ended = headwise("predict", url, "tumor", "--data", rows, "--out", tmp_path / "none" / "out.csv")
+    assert ended.code == 1
+    assert "cannot be written" in ended.err

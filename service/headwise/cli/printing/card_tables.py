@@ -20,12 +20,19 @@ from headwise.repository.revisions import Revision
 
 def show(console: Console, shown: Revision, revisions: Sequence[Revision]) -> None:
     """One revision with its evidence, and the list of all; of a card that is none, its text."""
-    console.print(f"[bold]{escape(str(shown.file))}[/]: revision {shown.number}", soft_wrap=True)
+    show_card(console, f"{shown.file}: revision {shown.number}", shown.document)
+    if len(revisions) > 1:
+        console.print(_history(revisions))
+
+
+def show_card(console: Console, title: str, written: bytes) -> None:
+    """A card with its evidence; of one that is none, its text."""
+    console.print(f"[bold]{escape(title)}[/]", soft_wrap=True)
     try:
-        card = parse_card(shown.document)
+        card = parse_card(written)
     except InvalidCardError as error:
         console.print(f"[bold red]refused[/] {escape(str(error))}", soft_wrap=True)
-        console.print(shown.document.decode("utf-8", "replace"), markup=False, soft_wrap=True)
+        console.print(written.decode("utf-8", "replace"), markup=False, soft_wrap=True)
     else:
         console.print(heads_table(card))
         for output, told in card.evidence.items():
@@ -34,8 +41,6 @@ def show(console: Console, shown: Revision, revisions: Sequence[Revision]) -> No
                 evidence.show(console, told)
         if card.model is not None:
             console.print(f"model: {escape(str(card.model.fingerprint))}", soft_wrap=True)
-    if len(revisions) > 1:
-        console.print(_history(revisions))
 
 
 def document(shown: Revision, revisions: Sequence[Revision]) -> dict[str, Any]:

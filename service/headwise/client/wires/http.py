@@ -133,7 +133,7 @@ def _document(reply: Reply) -> dict[str, Any]:
     try:
         found = json.loads(reply.body)
     except ValueError as error:
-        raise BackendProtocolError(f"the answer is no JSON: {error}") from error
+        raise BackendProtocolError(f"the answer is no JSON ({error}): is it a headwise gateway?") from error
     if not isinstance(found, dict):
         raise BackendProtocolError("the answer is no JSON object: is it a headwise gateway?")
     return found

@@ -1,0 +1,1 @@
+"""Files of rows for `headwise predict`, and files of answers."""
