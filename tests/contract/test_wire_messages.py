@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ import tensorflow as tf
 from google.protobuf import any_pb2, text_format
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tensorflow.core.example import example_pb2 as tf_example
+from tensorflow.core.example import feature_pb2
 from tensorflow.core.framework import (
     attr_value_pb2,
     function_pb2,
@@ -25,7 +30,17 @@ from tensorflow.core.framework import graph_pb2 as tf_graph
 from tensorflow.core.framework import tensor_pb2 as tf_tensor
 from tensorflow.core.protobuf import fingerprint_pb2, meta_graph_pb2
 from tensorflow.core.protobuf import saved_model_pb2 as tf_saved_model
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_pb2, predict_pb2, status_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    input_pb2,
+    model_pb2,
+    predict_pb2,
+    regression_pb2,
+    status_pb2,
+)
+from tensorflow_serving.apis import inference_pb2 as tfs_inference
 from tensorflow_serving.apis import prediction_log_pb2 as tfs_log
 from tensorflow_serving.config import file_system_storage_path_source_pb2
 from tensorflow_serving.config import model_server_config_pb2 as tfs_config
@@ -34,7 +49,9 @@ from headwise import savedmodel
 from headwise.savedmodel.signature import dtype_name
 from headwise.savedmodel.tensors import from_proto, to_proto
 from headwise.tfserving import (
+    example_pb2,
     graph_pb2,
+    inference_pb2,
     model_server_config_pb2,
     model_service_pb2,
     prediction_log_pb2,
@@ -45,7 +62,9 @@ from headwise.tfserving import (
 from support.recordings import MODELS
 
 OURS = [
+    example_pb2,
     graph_pb2,
+    inference_pb2,
     model_server_config_pb2,
     model_service_pb2,
     prediction_log_pb2,
@@ -56,27 +75,35 @@ OURS = [
 OFFICIAL = [
     any_pb2,
     attr_value_pb2,
+    classification_pb2,
+    feature_pb2,
     file_system_storage_path_source_pb2,
     fingerprint_pb2,
     function_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    input_pb2,
     meta_graph_pb2,
     model_pb2,
     node_def_pb2,
     op_def_pb2,
     predict_pb2,
+    regression_pb2,
     status_pb2,
     tensor_shape_pb2,
+    tf_example,
     tf_graph,
     tf_saved_model,
     tf_tensor,
     tfs_config,
+    tfs_inference,
     tfs_log,
 ]
-RENAMED = {"PackedMessage": "Any"}
+RENAMED = {"PackedMessage": "Any", "AnswerSpec": "PredictResponse", "RequestSpec": "PredictRequest"}
 NUMBERED = {"error_code"}
 """Enums of google.rpc that we read as the int32 that travels."""
+BYTES = {"Class.label"}
+"""A string in TensorFlow Serving, which sends whatever bytes the model computed."""
 MESSAGES = sorted(name for module in OURS for name in module.DESCRIPTOR.message_types_by_name)
 DTYPES = sorted(dtype_name(number) for number in tensor_pb2.DataType.values() if number)
 
@@ -94,10 +121,11 @@ def described(field: FieldDescriptor) -> dict[str, Any]:
     if field.name in NUMBERED:
         return {"name": field.name, "number": field.number, "json_name": field.json_name}
     kind = field.message_type or field.enum_type
+    of = f"{field.containing_type.name}.{field.name}"
     return {
         "name": field.name,
         "number": field.number,
-        "type": field.type,
+        "type": FieldDescriptor.TYPE_BYTES if of in BYTES else field.type,
         "repeated": field.is_repeated,
         "json_name": field.json_name,
         "of": kind and RENAMED.get(kind.name, kind.name),
@@ -183,6 +211,51 @@ def test_what_one_side_writes_the_other_reads(name: str, choice: int) -> None:
 
     assert theirs.SerializeToString(deterministic=True) == data
     assert ours.FromString(data) == message
+
+
+def scattered(kind: type[Message], random: Random, depth: int = 4) -> Message:
+    """A message with random values in some of its fields."""
+    message = kind()
+    for field in message.DESCRIPTOR.fields:
+        if random.random() < 0.5 or (field.message_type is not None and depth == 0):
+            continue
+        held = getattr(message, field.name)
+        of_map = field.message_type is not None and field.message_type.GetOptions().map_entry
+        if of_map:
+            key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
+            for _ in range(random.randrange(3)):
+                if value.message_type is None:
+                    held[_random_value(key, random)] = _random_value(value, random)
+                else:
+                    at = held[_random_value(key, random)]
+                    at.CopyFrom(scattered(type(at), random, depth - 1))
+        elif field.message_type is not None and field.is_repeated:
+            for _ in range(random.randrange(3)):
+                at = held.add()
+                at.CopyFrom(scattered(type(at), random, depth - 1))
+        elif field.message_type is not None:
+            held.CopyFrom(scattered(type(held), random, depth - 1))
+        elif field.is_repeated:
+            held.extend(_random_value(field, random) for _ in range(random.randrange(4)))
+        else:
+            setattr(message, field.name, _random_value(field, random))
+    return message
+
+
+def _random_value(field: FieldDescriptor, random: Random) -> Any:
+    if field.type in (FieldDescriptor.TYPE_FLOAT, FieldDescriptor.TYPE_DOUBLE):
+        return random.choice([0.0, -0.0, 1.5, float("inf"), float(np.float32(random.gauss(0, 1e6)))])
+    return _value(field, random.randrange(2**31))
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=25, deadline=None)
+def test_random_messages_survive_the_way_there_and_back(name: str, seed: int) -> None:
+    ours, official = pair(name)
+    message = scattered(ours, Random(seed))
+    there = official.FromString(message.SerializeToString())
+    assert ours.FromString(there.SerializeToString()) == message
 
 
 @pytest.mark.parametrize("choice", range(3))

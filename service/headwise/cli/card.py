@@ -30,7 +30,7 @@ def show(
         str,
         typer.Argument(
             metavar="MODEL_DIR | URL MODEL",
-            help="models/NAME (its newest version) or models/NAME/VERSION; or where a gateway listens, and a model of it.",
+            help="models/NAME (its newest version) or models/NAME/VERSION; or a gateway's URL, and a model of it.",
         ),
     ],
     model: Annotated[

@@ -43,6 +43,7 @@ def predict(
     from headwise.cli.predicting.files import WRITERS, write
     from headwise.cli.printing.prediction_table import table
     from headwise.client import HeadwiseClient
+    from headwise.errors import InvalidRequestError
 
     if out is not None and out.suffix.lower() not in WRITERS:
         raise typer.BadParameter(f"{out}: the ending must be one of {', '.join(WRITERS)}", param_hint="--out")
@@ -51,6 +52,8 @@ def predict(
         options["threshold"] = _number_or_name(threshold)
     if top_k is not None:
         options["top_k"] = top_k
+    if data != rows.STDIN and not data.is_file():
+        raise InvalidRequestError(f"{data}: no such file")
     with HeadwiseClient(url, api_key=api_key, timeout=timeout) as client:
         given = rows.read(data, client.inputs(model)).limited(limit)
         signature = {} if given.signature_name is None else {"signature_name": given.signature_name}
