@@ -27,7 +27,7 @@ $(ENVIRONMENT): requirements/dev.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-test: $(ENVIRONMENT) ## every test that needs nothing beyond PyPI
+test: $(ENVIRONMENT) .venv-clients/.complete ## every test that needs nothing beyond PyPI
 	@$(BIN)/python -m pytest -m "not system" $(PARALLEL) $(PYTEST_FLAGS)
 
 test-quick: $(ENVIRONMENT) ## the unit tests, under a minute
@@ -55,6 +55,11 @@ bench-calibration: models .venv-peers/.complete ## headwise's calibration beside
 
 bench-calibration-cost: $(ENVIRONMENT) ## what a calibrated row, a fit and a choice cost
 	@OMP_NUM_THREADS=1 $(BIN)/python bench/calibration_cost.py
+
+.venv-clients/.complete: requirements/clients.txt
+	@$(PYTHON) -m venv .venv-clients
+	@.venv-clients/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements/clients.txt
+	@touch $@
 
 .venv-peers/.complete: $(wildcard requirements/peers*.txt)
 	@$(PYTHON) -m venv .venv-peers
@@ -92,4 +97,4 @@ lock: $(ENVIRONMENT) ## pin every dependency with its hashes
 	    --no-header --no-annotate $${lock#*:} -o requirements/$${lock%%:*}.txt $(LOCK_FLAGS) || exit 1; done
 
 clean: ## remove the environment, caches and trained models
-	@rm -rf .venv .venv-peers bench/results .mypy_cache .ruff_cache .pytest_cache .hypothesis $(addprefix models/,$(EXAMPLES))
+	@rm -rf .venv .venv-clients .venv-peers bench/results .mypy_cache .ruff_cache .pytest_cache .hypothesis $(addprefix models/,$(EXAMPLES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -75,25 +76,26 @@ class TfsServicer:
     async def multi_inference(self, data: bytes, call: Call) -> bytes:
         """Several signatures of one version, the one that answers the first task."""
         request = read(inference_pb2.MultiInferenceRequest, data)
-        response = inference_pb2.MultiInferenceResponse()
-        version: int | None = None
-        for task in request.tasks:
-            _check_task(request, task)
-            spec = _Spec()
-            spec.CopyFrom(task.model_spec)
-            if version is not None:
-                spec.version.value = version
-            found = await self._by_head(spec, request.input, call)
-            if found is None and version is None:
-                break
-            if found is None:
+        found = await self._by_head(request.tasks[0].model_spec, request.input, call) if request.tasks else None
+        if found is None:
+            return await self._forward(MULTI_INFERENCE, data, call)
+        _check_tasks(request.tasks)
+        answered = [found]
+        for task in request.tasks[1:]:
+            spec = _Spec(name=task.model_spec.name, signature_name=task.model_spec.signature_name)
+            spec.version.value = found.model.version
+            other = await self._by_head(spec, request.input, call)
+            if other is None:
                 raise UnsupportedError(
-                    f"the head card of model {spec.name} describes no head of signature {_signature(spec)!r}, but one "
-                    "of another task: ask for them in two calls"
+                    f"the head card of {found.model} describes no head of signature {_signature(spec)!r}, but one of "
+                    "another task: ask for them in two calls"
                 )
-            version = found.model.version
-            response.results.append(answers.task(found, _signature(spec), answers.METHODS[task.method_name]))
-        return await self._forward(MULTI_INFERENCE, data, call) if version is None else written(response)
+            answered.append(other)
+        results = [
+            answers.task(of, _signature(task.model_spec), answers.METHODS[task.method_name])
+            for of, task in zip(answered, request.tasks, strict=True)
+        ]
+        return written(inference_pb2.MultiInferenceResponse(results=results))
 
     async def _by_head(self, spec: _Spec, examples: inference_pb2.Input, call: Call) -> Classification | None:
         """The answer by the head; None where no card speaks for the signature."""
@@ -127,15 +129,18 @@ def _arrays(examples: inference_pb2.Input, signature: Signature) -> Arrays:
     return arrays(sent, signature)
 
 
-def _check_task(request: inference_pb2.MultiInferenceRequest, task: inference_pb2.InferenceTask) -> None:
-    """Refuse in TensorFlow Serving's words."""
-    if task.model_spec.name != request.tasks[0].model_spec.name:
-        raise InvalidRequestError("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
-    same = [other for other in request.tasks if _signature(other.model_spec) == _signature(task.model_spec)]
-    if len(same) > 1:
-        raise InvalidRequestError(f"Duplicate evaluation of signature: {_signature(task.model_spec)}")
-    if task.method_name not in answers.METHODS:
-        raise UnsupportedError(f"Unsupported signature method_name: {task.method_name}")
+def _check_tasks(tasks: Sequence[inference_pb2.InferenceTask]) -> None:
+    """Refuse in TensorFlow Serving's words, and in its order."""
+    seen: set[str] = set()
+    for task in tasks:
+        if task.model_spec.name != tasks[0].model_spec.name:
+            raise InvalidRequestError("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
+        signature = _signature(task.model_spec)
+        if signature in seen:
+            raise InvalidRequestError(f"Duplicate evaluation of signature: {signature}")
+        seen.add(signature)
+        if task.method_name not in answers.METHODS:
+            raise UnsupportedError(f"Unsupported signature method_name: {task.method_name}")
 
 
 def _signature(spec: _Spec) -> str:
