@@ -2,11 +2,12 @@
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do command -v $$name && break; done)
 BIN := .venv/bin
 ENVIRONMENT := .venv/.complete
+BASELINE := headwise.v1.baseline.json
 PROTOS := $(wildcard proto/headwise/*/*.proto)
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 EXAMPLES := tumor wine digits parity parity_logit parity_two digit_traits severity diabetes
 
-.PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost check lint format types imports proto proto-check lock clean
+.PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost check lint format types imports proto proto-check proto-baseline lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -34,7 +35,7 @@ test-quick: $(ENVIRONMENT) ## the unit tests, under a minute
 	@$(BIN)/python -m pytest -m "not system" $(PARALLEL) tests/unit $(PYTEST_FLAGS)
 
 test-system: $(ENVIRONMENT) ## the tests that need Debian packages; installs them
-	@command -v curl >/dev/null || (apt-get update -qq && apt-get install -qq -y curl)
+	@command -v curl unzip >/dev/null || (apt-get update -qq && apt-get install -qq -y curl unzip)
 	@$(BIN)/python -m pytest -m system $(PYTEST_FLAGS)
 
 coverage: $(ENVIRONMENT) ## branch coverage of what runs inside the tests' own process
@@ -88,8 +89,13 @@ proto: $(ENVIRONMENT) ## generate the messages from proto/
 	@$(BIN)/python -m grpc_tools.protoc -I proto --python_out=service --pyi_out=service $(PROTOS)
 	@$(BIN)/python -m grpc_tools.protoc -I proto --grpc_python_out=service proto/headwise/v1/classification_service.proto
 
-proto-check: proto ## fail if the committed messages are not what proto/ generates
+proto-check: proto ## fail if the committed messages are not what proto/ generates, or headwise.v1 breaks its callers
+	@cd proto && ../$(BIN)/buf lint --path headwise/v1
+	@cd proto && ../$(BIN)/buf breaking --path headwise/v1 --against $(BASELINE)
 	@git diff --exit-code --stat -- service/headwise/v1 service/headwise/tfserving service/headwise/v2
+
+proto-baseline: $(ENVIRONMENT) ## what headwise.v1 is now is what it is held against: for a release
+	@cd proto && ../$(BIN)/buf build --path headwise/v1 -o $(BASELINE)
 
 lock: $(ENVIRONMENT) ## pin every dependency with its hashes
 	@for lock in "gateway:" "embedded:--extra embedded" "dev:--all-extras --group dev"; do \
