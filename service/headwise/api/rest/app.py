@@ -77,12 +77,19 @@ def create_app(
 
 def _operations(operations: Operations) -> APIRouter:
     router = APIRouter(tags=["operations"])
-    for path, handler in (
-        ("/livez", operations.livez),
-        ("/readyz", operations.readyz),
-        ("/metrics", operations.metrics),
+    for path, handler, extra in (
+        ("/livez", operations.livez, documentation.LIVEZ),
+        ("/readyz", operations.readyz, documentation.READYZ),
+        ("/metrics", operations.metrics, documentation.METRICS),
     ):
-        router.add_api_route(path, handler, response_class=Response, response_model=None)
+        router.add_api_route(
+            path,
+            handler,
+            response_class=Response,
+            response_model=None,
+            summary=extra["summary"],
+            openapi_extra=extra,
+        )
     return router
 
 
@@ -99,7 +106,14 @@ def _models(classify: Classify, operations: Operations, tfs: TfsRoutes) -> APIRo
     async def call_reliability(request: Request) -> Response:
         return await operations.reliability(_spec(request), request.query_params, request.headers.get("accept", ""))
 
-    router.add_api_route("/v1/models", operations.models, response_model=None, summary="All models")
+    router.add_api_route(
+        "/v1/models",
+        operations.models,
+        response_class=Response,
+        response_model=None,
+        summary=documentation.MODELS["summary"],
+        openapi_extra=documentation.MODELS,
+    )
     for version in _VERSIONS:
         path = f"/v1/models/{{model}}{version}"
         documented = version == ""
@@ -108,6 +122,7 @@ def _models(classify: Classify, operations: Operations, tfs: TfsRoutes) -> APIRo
             (f"{path}/head", call_head, "GET", documentation.HEAD),
             (f"{path}/reliability", call_reliability, "GET", documentation.RELIABILITY),
             (f"{path}:predict", tfs.answer, "POST", documentation.PREDICT),
+            (f"{path}:regress", tfs.answer, "POST", documentation.REGRESS),
             (f"{path}/metadata", tfs.answer, "GET", documentation.METADATA),
             (path, tfs.answer, "GET", documentation.STATUS),
         ):

@@ -40,8 +40,32 @@ def json_content(schema: dict[str, Any], example: object) -> dict[str, Any]:
     return {"application/json": {"schema": schema, "example": example}}
 
 
-MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
+def answered(description: str, example: object) -> dict[str, Any]:
+    """An answer in JSON."""
+    return {"description": description, "content": json_content({"type": "object"}, example)}
+
+
+MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}, "example": "tumor"}
 _ROWS = {"instances": [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]}
+_VERSION = {
+    "version": 3,
+    "state": "AVAILABLE",
+    "ready": True,
+    "reason": None,
+    "code": None,
+    "heads": {"output_0": {"task": "binary", "activation": "linear", "labels": ["benign", "malignant"]}},
+}
+_TENSOR = {
+    "dtype": "DT_FLOAT",
+    "tensor_shape": {"dim": [{"size": "-1", "name": ""}, {"size": "3", "name": ""}], "unknown_rank": False},
+    "name": "serving_default_features:0",
+}
+_SIGNATURE = {
+    "inputs": {"features": _TENSOR},
+    "outputs": {"output_0": _TENSOR},
+    "method_name": "tensorflow/serving/predict",
+    "defaults": {},
+}
 _PROBLEM = {
     "description": "A problem document (RFC 9457) with a stable `code`",
     "content": {"application/problem+json": {"schema": {"type": "object"}}},
@@ -86,7 +110,23 @@ CLASSIFY: dict[str, Any] = {
 HEAD: dict[str, Any] = {
     "summary": "The head card",
     "parameters": [MODEL],
-    "responses": {"default": _PROBLEM},
+    "responses": {
+        "200": answered(
+            "The card as it stands in its file; its SHA-256 is the ETag",
+            {
+                "card_version": 1,
+                "signatures": {
+                    "serving_default": {
+                        "heads": {
+                            "output_0": {"task": "binary", "activation": "linear", "labels": ["benign", "malignant"]}
+                        }
+                    }
+                },
+                "evidence": {"output_0": {"rows": 171, "log_loss": {"before": 0.11, "after": 0.08}}},
+            },
+        ),
+        "default": _PROBLEM,
+    },
 }
 RELIABILITY: dict[str, Any] = {
     "summary": "The reliability diagrams that the card stores, before and after calibration",
@@ -130,13 +170,82 @@ RELIABILITY: dict[str, Any] = {
         "default": _PROBLEM,
     },
 }
+_TFS = {
+    "description": 'An error: `{"error": …}`, with the model server\'s own words where it said them',
+    "content": {"application/json": {"schema": {"type": "object"}}},
+}
+_EXAMPLES = {"examples": [{"features": [0.1, 0.2, 0.3]}]}
 PREDICT: dict[str, Any] = {
     "summary": "Raw numbers, as TensorFlow Serving answers",
     "parameters": [MODEL],
     "requestBody": {"required": True, "content": json_content({"type": "object"}, _ROWS)},
+    "responses": {
+        "200": answered("The model's own numbers, in rows or in columns as they were sent", {"predictions": [[3.48]]}),
+        "default": _TFS,
+    },
 }
-METADATA: dict[str, Any] = {"summary": "Signatures, as TensorFlow Serving answers", "parameters": [MODEL]}
+REGRESS: dict[str, Any] = {
+    "summary": "One number a row: a regression's value, or the positive class's probability",
+    "parameters": [MODEL],
+    "requestBody": {"required": True, "content": json_content({"type": "object"}, _EXAMPLES)},
+    "responses": {"200": answered("As TensorFlow Serving answers", {"results": [0.97]}), "default": _TFS},
+}
+METADATA: dict[str, Any] = {
+    "summary": "Signatures, as TensorFlow Serving answers",
+    "parameters": [MODEL],
+    "responses": {
+        "200": answered(
+            "The SignatureDefs of the version",
+            {
+                "model_spec": {"name": "tumor", "signature_name": "", "version": "3"},
+                "metadata": {"signature_def": {"signature_def": {"serving_default": _SIGNATURE}}},
+            },
+        ),
+        "default": _TFS,
+    },
+}
 STATUS: dict[str, Any] = {
     "summary": "States of the versions, as TensorFlow Serving answers",
     "parameters": [MODEL],
+    "responses": {
+        "200": answered(
+            "Every version that the model server has seen",
+            {
+                "model_version_status": [
+                    {"version": "3", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+                ]
+            },
+        ),
+        "default": _TFS,
+    },
+}
+MODELS: dict[str, Any] = {
+    "summary": "All models",
+    "responses": {
+        "200": answered(
+            "Every model with its versions, their states and heads; why one does not answer",
+            {"models": [{"name": "tumor", "versions": [_VERSION], "labels": {}}]},
+        )
+    },
+}
+LIVEZ: dict[str, Any] = {
+    "summary": "The process answers",
+    "responses": {"200": answered("It lives", {"live": True})},
+}
+READYZ: dict[str, Any] = {
+    "summary": "The model server answers, and every model is settled",
+    "responses": {
+        "200": answered(
+            "Ready; 503 with the reason where not",
+            {
+                "ready": True,
+                "reason": None,
+                "models": {"tumor": {"ready": True, "versions": [3], "reason": None, "code": None}},
+            },
+        )
+    },
+}
+METRICS: dict[str, Any] = {
+    "summary": "Prometheus",
+    "responses": {"200": {"description": "Prometheus's text format", "content": {"text/plain": {}}}},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from headwise.api.rest.documentation import MODEL, inlined, json_content
+from headwise.api.rest.documentation import MODEL, answered, inlined, json_content
 from headwise.api.rest.v2.bodies import InferBody
 
 _REFUSED = {
@@ -24,7 +24,7 @@ INFER: dict[str, Any] = {
         "content": json_content(
             inlined(InferBody.model_json_schema()),
             {
-                "inputs": [{"name": "features", "shape": [1, 2], "datatype": "FP32", "data": [0.1, 0.2]}],
+                "inputs": [{"name": "features", "shape": [1, 3], "datatype": "FP32", "data": [0.1, 0.2, 0.3]}],
                 "outputs": [{"name": "probabilities"}, {"name": "labels"}],
                 "parameters": {"threshold": 0.3},
             },
@@ -49,22 +49,54 @@ INFER: dict[str, Any] = {
         "default": _REFUSED,
     },
 }
-SERVER: dict[str, Any] = {"summary": "V2: name, version and extensions"}
-LIVE: dict[str, Any] = {"summary": "V2: the process answers"}
-READY: dict[str, Any] = {"summary": "V2: every model is settled"}
-MODELS: dict[str, Any] = {"summary": "V2: the names of all models"}
+_INPUT = {"name": "features", "datatype": "FP32", "shape": [-1, 3]}
+_OUTPUT = {"name": "probabilities", "datatype": "FP64", "shape": [-1, 2]}
+_INDEXED = {"name": "tumor", "version": "3", "state": "READY", "reason": ""}
+SERVER: dict[str, Any] = {
+    "summary": "V2: name, version and extensions",
+    "responses": {
+        "200": answered("The server", {"name": "headwise", "version": "0.1.0", "extensions": ["classification"]})
+    },
+}
+LIVE: dict[str, Any] = {
+    "summary": "V2: the process answers",
+    "responses": {"200": answered("It lives", {"live": True})},
+}
+READY: dict[str, Any] = {
+    "summary": "V2: every model is settled",
+    "responses": {"200": answered("Ready; 503 where not", {"ready": True})},
+}
+MODELS: dict[str, Any] = {
+    "summary": "V2: the names of all models",
+    "responses": {"200": answered("Names", {"models": ["tumor"]})},
+}
 METADATA: dict[str, Any] = {
     "summary": "V2: inputs and outputs",
     "parameters": [MODEL],
-    "responses": {"default": _REFUSED},
+    "responses": {
+        "200": answered(
+            "The tensors of the newest version that answers",
+            {
+                "name": "tumor",
+                "versions": ["3"],
+                "platform": "tensorflow_savedmodel",
+                "inputs": [_INPUT],
+                "outputs": [_OUTPUT],
+            },
+        ),
+        "default": _REFUSED,
+    },
 }
 MODEL_READY: dict[str, Any] = {
     "summary": "V2: whether a model answers",
     "parameters": [MODEL],
-    "responses": {"default": _REFUSED},
+    "responses": {
+        "200": answered("Ready; 503 where not", {"name": "tumor", "ready": True}),
+        "default": _REFUSED,
+    },
 }
 INDEX: dict[str, Any] = {
     "summary": "V2: every version with its state",
     "requestBody": {"content": json_content({"type": "object"}, {"ready": True})},
-    "responses": {"default": _REFUSED},
+    "responses": {"200": answered("Versions", [_INDEXED]), "default": _REFUSED},
 }
