@@ -192,6 +192,29 @@ def test_errors_are_the_gateways_own(
         ask("classify", model, inputs, **options)
 
 
+BIG = 1_200_000
+"""Rows of one float32 each: 4.8 MB there and 30 MB back, where gRPC's own limit is 4 MiB."""
+
+
+@pytest.fixture(scope="module")
+def roomy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    models = Models(tmp_path_factory.mktemp("models"))
+    models.add("binary", {"output_0": BINARY})
+    with served(models, max_body_bytes=5 * 2**20) as at:
+        yield at
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_messages_above_grpcs_own_limit_work_up_to_the_cap(roomy: Served, protocol: str) -> None:
+    rows = np.linspace(-1, 1, BIG, dtype=np.float32)[:, None]
+    with HeadwiseClient(getattr(roomy, protocol), timeout=60) as client:
+        found = client.classify("binary", rows, batch_size=BIG)
+        assert found.probabilities is not None
+        assert found.probabilities.shape == (BIG, 2)
+        with pytest.raises(PayloadTooLargeError, match=str(5 * 2**20)):
+            client.classify("binary", np.repeat(rows, 2, axis=0), batch_size=2 * BIG)
+
+
 def test_models_and_heads_are_told(ask: Ask) -> None:
     listed = {model["name"]: model for model in ask("models")}
     assert [version["version"] for version in listed["binary"]["versions"]] == [2, 1]
