@@ -58,6 +58,23 @@ class Answers(Protocol):
         """(batch, *positions, k, 2)."""
 
 
+def labels(answers: Answers, abstained: Array | None) -> Any:
+    """(batch, *positions) of str; objects, None where it abstained; multilabel: tuples of the labels that are on."""
+    if answers.decisions is not None:
+        return _on(answers.decisions, answers.classes)
+    if answers.indices is None:
+        return None
+    if abstained is None:
+        return np.asarray(answers.classes)[answers.indices]
+    return np.array([*answers.classes, None], dtype=object)[answers.indices]
+
+
+def _on(decisions: Array, classes: tuple[str, ...]) -> tuple[Any, ...]:
+    if decisions.ndim == 1:
+        return tuple(classes[index] for index in np.flatnonzero(decisions))
+    return tuple(_on(part, classes) for part in decisions)
+
+
 def joined(heads: Mapping[str, list[Any]]) -> list[Any]:
     """The rows of the only head; of several an object by head name in each row."""
     if len(heads) == 1:

@@ -50,13 +50,7 @@ class HeadPredictions:
     @property
     def labels(self) -> Any:
         """(batch, *positions) of str, None where the head abstained; multilabel: for each row those that are on."""
-        if self.decisions is not None:
-            return _on(self.decisions, self.classes)
-        if self.indices is None:
-            return None
-        if self.abstained is None:
-            return np.asarray(self.classes)[self.indices]
-        return np.array([*self.classes, None], dtype=object)[self.indices]
+        return rows.labels(self, self.abstained)
 
 
 ARRAYS = ("probabilities", "indices", "decisions", "values", "margins", "top", "abstained", "sets", "intervals", "raw")
@@ -67,12 +61,6 @@ def _columns(decisions: Array | None, values: Array | None) -> Array:
     found = values if decisions is None else decisions
     assert found is not None, "a head answers classes, labels or values"
     return found
-
-
-def _on(decisions: Array, classes: tuple[str, ...]) -> tuple[Any, ...]:
-    if decisions.ndim == 1:
-        return tuple(classes[index] for index in np.flatnonzero(decisions))
-    return tuple(_on(part, classes) for part in decisions)
 
 
 @dataclass(frozen=True, slots=True)

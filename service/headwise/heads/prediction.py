@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from headwise import rows
 from headwise.heads.contract import Observations
 from headwise.heads.decisions import Applied
 from headwise.heads.links import Float64
@@ -53,16 +54,5 @@ class Prediction:
 
         Where the head may abstain they are objects, None where it did.
         """
-        if self.decisions is not None:
-            return _on(self.decisions, self.classes)
-        if self.indices is None:
-            return None
-        if self.abstained is None:
-            return np.asarray(self.classes)[self.indices]
-        return np.array([*self.classes, None], dtype=object)[self.indices]
-
-
-def _on(decisions: NDArray[np.bool_], classes: tuple[str, ...]) -> Labels:
-    if decisions.ndim == 1:
-        return tuple(classes[i] for i in np.flatnonzero(decisions))
-    return tuple(_on(part, classes) for part in decisions)
+        found: NDArray[np.str_] | NDArray[np.object_] | Labels | None = rows.labels(self, self.abstained)
+        return found
