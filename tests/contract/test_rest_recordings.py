@@ -40,7 +40,6 @@ KNOWN_DIFFERENCES: dict[str, str] = {
     "rest-paths/none/get-models": "it lists the models",
     "rest-paths/logit/v2": "it speaks V2",
     "rest-paths/none/get-v2-health": "it speaks V2",
-    "rest-dtypes/dtypes/uint64-overflow": "a quoted double has the digits nearest to it, TFS has Grisu2's",
 }
 
 _CASES = [(group.name, case) for group in groups("rest").values() for case in group.cases]

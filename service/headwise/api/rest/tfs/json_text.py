@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import rapidjson
 
+from headwise.api.rest.tfs.grisu import digits
 from headwise.errors import InvalidRequestError
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
@@ -147,13 +148,17 @@ def _scalar(value: Json) -> str:
 
 
 def _double(value: float) -> str:
-    """The shortest digits, without an exponent from 1e-6 to 1e21; nothing at all for NaN and infinity."""
+    """RapidJSON's digits, without an exponent from 1e-6 to 1e21; nothing at all for NaN and infinity."""
     if not math.isfinite(value):
         return ""
-    digits = Decimal(repr(value))
-    point = digits.adjusted() + 1
-    if value and not -6 < point <= 21:
-        mantissa, _, exponent = f"{digits.normalize():e}".partition("e")
-        return f"{mantissa}e{int(exponent)}"
-    plain = f"{digits:f}"
+    sign = "-" if math.copysign(1.0, value) < 0 else ""
+    if value == 0:
+        return f"{sign}0.0"
+    found, exponent = digits(abs(value))
+    number = Decimal(f"{sign}{found}e{exponent}")
+    point = number.adjusted() + 1
+    if not -6 < point <= 21:
+        mantissa, _, power = f"{number.normalize():e}".partition("e")
+        return f"{mantissa}e{int(power)}"
+    plain = f"{number:f}"
     return plain if "." in plain else f"{plain}.0"
