@@ -122,27 +122,32 @@ def _flat(array: NDArray[Any]) -> NDArray[Any]:
     return array.reshape(-1, array.shape[-1])
 
 
-def _one_class(prediction: Answers) -> list[dict[str, Any]]:
+def _one_class(answers: Answers) -> list[dict[str, Any]]:
     """Binary, multiclass and ordinal: the answered class and its probability."""
-    assert prediction.indices is not None
-    indices = prediction.indices.ravel()
-    if prediction.probabilities is None:
-        assert prediction.margins is not None
+    assert answers.indices is not None
+    indices = answers.indices.ravel()
+    if answers.probabilities is None and answers.margins is None:
         return [
-            {"label": prediction.classes[i], "index": i, "margin": margin, "probability": None}
-            for i, margin in zip(indices.tolist(), prediction.margins.ravel().tolist(), strict=True)
+            {"label": answers.classes[i], "index": i, "probability": None} if i >= 0 else {**_NO_ANSWER}
+            for i in indices.tolist()
         ]
-    chosen = _flat(prediction.probabilities)[np.arange(len(indices)), indices]
+    if answers.probabilities is None:
+        assert answers.margins is not None
+        return [
+            {"label": answers.classes[i], "index": i, "margin": margin, "probability": None}
+            for i, margin in zip(indices.tolist(), answers.margins.ravel().tolist(), strict=True)
+        ]
+    chosen = _flat(answers.probabilities)[np.arange(len(indices)), indices]
     return [
-        {"label": prediction.classes[i], "index": i, "probability": p} if i >= 0 else {**_NO_ANSWER}
+        {"label": answers.classes[i], "index": i, "probability": p} if i >= 0 else {**_NO_ANSWER}
         for i, p in zip(indices.tolist(), chosen.tolist(), strict=True)
     ]
 
 
-def _labels(prediction: Answers) -> list[dict[str, Any]]:
+def _labels(answers: Answers) -> list[dict[str, Any]]:
     """Multilabel: the labels that are on."""
-    assert prediction.decisions is not None
-    return _classes(_flat(prediction.decisions), prediction.classes)
+    assert answers.decisions is not None
+    return _classes(_flat(answers.decisions), answers.classes)
 
 
 def _classes(members: NDArray[np.bool_], classes: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -151,10 +156,10 @@ def _classes(members: NDArray[np.bool_], classes: tuple[str, ...]) -> list[dict[
     return [{"labels": [classes[i] for i in row], "indices": row} for row in on]
 
 
-def _values(prediction: Answers) -> list[dict[str, Any]]:
+def _values(answers: Answers) -> list[dict[str, Any]]:
     """Regression: the value, or a list of them where the head has several units."""
-    assert prediction.values is not None
-    values = _flat(prediction.values)
+    assert answers.values is not None
+    values = _flat(answers.values)
     return [{"value": value} for value in (values[:, 0] if values.shape[1] == 1 else values).tolist()]
 
 
@@ -180,11 +185,11 @@ _INTERVALS: Mapping[str, tuple[str, Callable[[Array], list[Any]]]] = {
 """Tasks with logits of one class or label, which alone may have intervals, and how each is told."""
 
 
-def _top(prediction: Answers) -> list[list[dict[str, Any]]]:
-    assert prediction.top is not None
-    assert prediction.probabilities is not None
-    top, probabilities = _flat(prediction.top), _flat(prediction.probabilities)
+def _top(answers: Answers) -> list[list[dict[str, Any]]]:
+    assert answers.top is not None
+    top, known = _flat(answers.top), answers.probabilities
+    probabilities = np.full((len(top), len(answers.classes)), None) if known is None else _flat(known)
     return [
-        [{"label": prediction.classes[i], "index": i, "probability": row[i]} for i in best]
+        [{"label": answers.classes[i], "index": i, "probability": row[i]} for i in best]
         for best, row in zip(top.tolist(), probabilities.tolist(), strict=True)
     ]

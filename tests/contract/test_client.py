@@ -62,6 +62,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     )
     models.add("positions", {"output_0": CLASSES}, inputs=(shape := {"x": ("float32", (None, 2, 3))}),
                outputs={"output_0": shape["x"]})  # fmt: skip
+    named = {"file": ("float32", (None, 1))}
+    run = lambda inputs: {"probabilities": inputs["file"]}  # noqa: E731
+    models.add("named", {"probabilities": BINARY}, inputs=named, outputs={"probabilities": number}, run=run)
     text = ("string", (None,))
     models.add(
         "text",
@@ -113,6 +116,10 @@ CASES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "abstain": ("binary", LOGITS, {"abstain": {"floor": 0.7}}),
     "by head": ("two", {"x": LOGITS[:2], "y": TRIPLES}, {"abstain": {"risk": {"floor": 0.9}}}),
     "coverage": ("classes", TRIPLES, {"coverage": 0.9}),
+    "names that are others' words": ("named", {"file": LOGITS}, {}),
+    "its own output": ("named", {"file": LOGITS}, {"include": ["raw"]}),
+    "no probabilities": ("binary", LOGITS, {"include": ["raw"]}),
+    "top without probabilities": ("classes", TRIPLES, {"include": ["raw"]}),
 }
 
 
@@ -130,6 +137,8 @@ def test_every_client_gets_the_same_arrays(ask: Ask, expected: dict[str, Predict
     assert found.heads.keys() == expected[name].heads.keys()
     for head, told in found.heads.items():
         assert_same(told, expected[name].heads[head])
+    assert found.rows() == expected[name].rows()
+    assert len(found.rows()) == len(found)
 
 
 def assert_same(one: HeadPredictions, other: HeadPredictions) -> None:
@@ -182,6 +191,9 @@ def test_long_batches_are_cut_and_joined(ask: Ask) -> None:
         ("binary", LOGITS, {"treshold": 0.2}, InvalidRequestError, "treshold"),
         ("binary/one", LOGITS, {}, InvalidRequestError, "NAME/VERSION"),
         ("binary", LOGITS, {"batch_size": 0}, InvalidRequestError, "batch_size"),
+        ("binary/1", LOGITS, {"label": "stable"}, InvalidRequestError, "both given"),
+        ("binary", LOGITS, {"coverage": "x"}, InvalidRequestError, "coverage|options"),
+        ("binary", LOGITS, {"abstain": {"flor": 1}}, InvalidRequestError, "flor"),
         ("binary", np.zeros((2**19, 1)), {"batch_size": 2**19}, PayloadTooLargeError, "larger"),
     ],
 )

@@ -162,7 +162,7 @@ def test_lines_that_are_damaged(gateway: GatewayProcess, data: st.DataObject) ->
     assert response.status_code == 200
     for line in response.text.splitlines():
         answer = json.loads(line)
-        assert "label" in answer or answer["error"]["status"] in (400, 413)
+        assert "prediction" in answer or answer["error"]["status"] in (400, 413)
 
 
 def _inputs() -> inference_pb2.Input:

@@ -97,5 +97,6 @@ def shown(error: BaseException) -> tuple[Status, str, str]:
     """Status, code and text for the caller; an error that nobody expected keeps its details to itself."""
     status = status_of(error)
     if isinstance(error, HeadwiseError) and status is not INTERNAL:
-        return status, error.code, str(error)
+        # A name that JSON wrote as a lone surrogate is no text that can be sent.
+        return status, error.code, str(error).encode("utf-8", "replace").decode()
     return status, HeadwiseError.code, INTERNAL_TEXT

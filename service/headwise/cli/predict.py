@@ -56,8 +56,7 @@ def predict(
         raise InvalidRequestError(f"{data}: no such file")
     with HeadwiseClient(url, api_key=api_key, timeout=timeout) as client:
         given = rows.read(data, client.inputs(model)).limited(limit)
-        signature = {} if given.signature_name is None else {"signature_name": given.signature_name}
-        found = client.classify(model, given.arrays, **{**given.options, **signature, **options})
+        found = client.classify(model, given.arrays, **{**given.options, **options})
     if out is not None:
         write(found, out)
         Console(stderr=True, highlight=False).print(
@@ -67,7 +66,7 @@ def predict(
         for row in found.rows():
             typer.echo(orjson.dumps(row).decode())
     else:
-        Console().print(table(found.rows()))
+        Console().print(table(found.rows(), several=len(found.heads) > 1))
 
 
 def _number_or_name(text: str) -> float | str:

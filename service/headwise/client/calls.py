@@ -81,6 +81,8 @@ def question(model: str, inputs: Inputs, options: Options) -> Question:
     sizes = {key: len(array) for key, array in arrays.items()}
     if len(set(sizes.values())) > 1:
         raise InvalidTensorError(f"the inputs differ in their number of rows: {sizes}")
+    if version is not None and options.get("label") is not None:
+        raise InvalidRequestError(f"version {version} and label {options.get('label')!r} are both given: ask for one")
     given = {key: value for key, value in options.items() if key not in _OF_CALL and value is not None}
     return Question(
         name,

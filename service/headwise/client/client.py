@@ -11,7 +11,7 @@ from headwise.client.calls import Input, Inputs, Options, Question, named, quest
 from headwise.client.predictions import Predictions, joined
 from headwise.client.security import Target, Tls, target
 from headwise.client.steps import AsyncTransport, Flow, Retries, Send, Transport, run, run_async
-from headwise.errors import InvalidRequestError
+from headwise.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
     from headwise.client.wires.grpc import GrpcWire
@@ -27,6 +27,8 @@ class _Flows:
         self._target = target(url)
         self._wire = _wire(self._target)
         self._tls = tls or Tls()
+        if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
+            raise ConfigurationError("the API key has characters that no header can carry")
         self._headers = {} if api_key is None else {"authorization": f"Bearer {api_key}"}
         self._timeout = timeout
         self._retries = Retries()
@@ -54,6 +56,8 @@ class _Flows:
 
     def _head(self, model: str, version: int | None, label: str | None) -> Flow[dict[str, Any]]:
         name, version = named(model, version)
+        if version is not None and label is not None:
+            raise InvalidRequestError(f"version {version} and label {label!r} are both given: ask for one")
 
         def request(left: float) -> Send:
             return self._wire.head(name, version, label, self._headers, left)

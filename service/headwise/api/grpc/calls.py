@@ -7,7 +7,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from string import printable
 from typing import TypeAlias, TypeVar
+from urllib.parse import quote, unquote
 
 import grpc
 import structlog
@@ -21,8 +23,11 @@ from headwise.telemetry.metrics import OTHER, Metrics
 
 ERROR_CODE_KEY = "headwise-error-code"
 
-MOST_DETAILS = 2000
-"""Characters of an error's text: it travels as a header, for which gRPC has 8 KiB in all."""
+MOST_DETAILS = 6000
+"""Bytes of an error's text, percent-encoded: it travels as a header, for which gRPC has 8 KiB in all."""
+
+_PLAIN = "".join(char for char in printable if " " <= char <= "~" and char != "%")
+"""What gRPC leaves as it is."""
 
 M = TypeVar("M", bound=Message)
 
@@ -75,8 +80,17 @@ def written(message: Message) -> bytes:
     return data
 
 
+def _cut(details: str) -> str:
+    """As much of a text as a header holds."""
+    whole = quote(details, safe=_PLAIN)
+    return details if len(whole) <= MOST_DETAILS else unquote(whole[: MOST_DETAILS - 2], errors="ignore")
+
+
 class Calls:
-    """Wraps what answers a method into what gRPC calls. timeout: seconds that a call has at most."""
+    """Wraps what answers a method into what gRPC calls.
+
+    timeout: seconds that a call has at most; of a stream, each of its requests.
+    """
 
     def __init__(self, gateway: Gateway, metrics: Metrics, *, timeout: float) -> None:
         self._gateway = gateway
@@ -118,7 +132,7 @@ class Calls:
             status, code, details = refuse(error)
             call.log_if_unexpected(error)
             trailers = ((ERROR_CODE_KEY, code), (HEADER, call.request_id))
-            await context.abort(status, details[:MOST_DETAILS], trailers)
+            await context.abort(status, _cut(details), trailers)
         finally:
             self._record(call, status, time.perf_counter() - started)
 

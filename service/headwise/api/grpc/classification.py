@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from typing import Any
 
 import grpc
 from google.protobuf.json_format import ParseDict
@@ -46,26 +46,31 @@ class ClassificationServicer:
 
     async def classify_stream(self, requests: AsyncIterator[bytes], call: Call) -> AsyncIterator[bytes]:
         """Batch after batch, answers in the order of the requests."""
-        started: asyncio.Queue[asyncio.Task[v1.ClassifyStreamResponse] | None] = asyncio.Queue(READ_AHEAD)
+        started: asyncio.Queue[asyncio.Task[v1.ClassifyStreamResponse] | None] = asyncio.Queue()
+        room, working = asyncio.Semaphore(READ_AHEAD), set[asyncio.Task[Any]]()
 
         async def start_all() -> None:
             try:
+                await room.acquire()
                 async for data in requests:
-                    item = read(v1.ClassifyStreamRequest, data)
-                    await started.put(asyncio.create_task(self._item(item, call)))
+                    task = asyncio.create_task(self._item(read(v1.ClassifyStreamRequest, data), call))
+                    working.add(task)
+                    started.put_nowait(task)
+                    await room.acquire()
             finally:
-                await started.put(None)
+                started.put_nowait(None)
 
         reading = asyncio.create_task(start_all())
+        working.add(reading)
         try:
             while (answer := await started.get()) is not None:
                 yield written(await answer)
+                working.discard(answer)
+                room.release()
             await reading
         finally:
-            reading.cancel()
-            with suppress(asyncio.QueueEmpty):
-                while (unasked := started.get_nowait()) is not None:
-                    unasked.cancel()
+            for task in working:
+                task.cancel()
 
     async def get_head(self, data: bytes, call: Call) -> bytes:
         """The card as it stands in its file."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headwise.api.shapes import reshaped
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidTensorError
 from headwise.savedmodel.signature import NUMPY_DTYPES
@@ -46,9 +46,7 @@ def _array(name: str, tensor: v1.Tensor) -> NDArray[Any]:
     if tensor.data_type not in _TYPES:
         raise InvalidTensorError(f"input {name!r} has no known data_type")
     dtype_name, field = _TYPES[tensor.data_type]
-    dtype, shape = NUMPY_DTYPES[dtype_name], tuple(tensor.shape)
-    if any(size < 0 for size in shape):
-        raise InvalidTensorError(f"input {name!r} has the shape {shape}: sizes cannot be negative")
+    dtype = NUMPY_DTYPES[dtype_name]
     if tensor.content:
         if field and getattr(tensor, field):
             raise InvalidTensorError(f"input {name!r} has both content and {field}: send one of them")
@@ -57,14 +55,7 @@ def _array(name: str, tensor: v1.Tensor) -> NDArray[Any]:
         flat = np.frombuffer(tensor.content, dtype.newbyteorder("<")).astype(dtype, copy=False)
     else:
         flat = _from_field(name, getattr(tensor, field) if field else [], dtype)
-    if len(flat) != math.prod(shape):
-        raise InvalidTensorError(
-            f"input {name!r} holds {len(flat)} elements: the shape {shape} takes {math.prod(shape)}"
-        )
-    try:
-        return flat.reshape(shape)
-    except ValueError as error:
-        raise InvalidTensorError(f"input {name!r} cannot have the shape {shape}: {error}") from error
+    return reshaped(f"input {name!r}", flat, tensor.shape)
 
 
 def _from_field(name: str, values: Any, dtype: np.dtype[Any]) -> NDArray[Any]:

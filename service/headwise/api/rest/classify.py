@@ -84,6 +84,8 @@ class Classify:
     def _stream(self, request: Request, spec: ModelSpec) -> Response:
         """The answer begins before the body ends."""
         signature_name, options, include = query.read(request.query_params)
+        if "provenance" in include:
+            raise InvalidRequestError("include: a stream has no room for provenance; ask for it with one batch")
         encoding = request.headers.get("content-encoding", "").strip().lower()
         if encoding not in ("", "identity", "gzip"):
             raise UnsupportedMediaError(f"Content-Encoding {encoding!r} is not read: send gzip or nothing")
@@ -94,7 +96,8 @@ class Classify:
                 spec, signature_name, lambda signature: read_inputs(document, signature), options
             )
             told = classify_response.predictions(found, include)
-            return [{"model_version": found.model.version, **one} for one in told]
+            whose = {"model_version": found.model.version, **({"warnings": found.warnings} if found.warnings else {})}
+            return [{**whose, "prediction": one} for one in told]
 
         lines = ndjson.lines(request.stream(), self._limit, gzip=encoding == "gzip")
         return ndjson.LinesResponse(ndjson.answered(lines, answer))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headwise.api.shapes import MOST_AXES
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidRequestError, InvalidTensorError, UnsupportedError
 from headwise.preflight import check_names
@@ -30,8 +31,6 @@ _ACCEPTED: Mapping[str, frozenset[type]] = {
     "u": frozenset({int}),
     "b": frozenset({bool}),
 }
-_MOST_AXES = 64
-"""numpy's own limit."""
 
 
 def read_inputs(document: Mapping[str, Any], signature: Signature) -> Arrays:
@@ -79,7 +78,7 @@ def read_array(value: Any, place: str, spec: TensorSpec) -> NDArray[Any]:
     if dtype is None or dtype.kind == "c" or spec.dtype == "bfloat16":
         raise UnsupportedError(f"{place}: the model takes {spec.dtype}, which JSON cannot carry")
     shape = _shape(value)
-    if len(shape) > _MOST_AXES:
+    if len(shape) > MOST_AXES:
         raise InvalidTensorError(f"{place} is nested {len(shape)} deep: the model takes {spec}")
     if dtype.kind == "O":
         return _texts(value, place, shape)

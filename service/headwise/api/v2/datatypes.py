@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headwise.api.shapes import reshaped
 from headwise.errors import InvalidTensorError, UnsupportedError
 from headwise.savedmodel.signature import NUMPY_DTYPES
 
@@ -56,18 +56,6 @@ def datatype_of(name: str, array: NDArray[Any]) -> str:
     return DATATYPES[dtype]
 
 
-def check_shape(place: str, shape: Sequence[int], count: int) -> tuple[int, ...]:
-    """The shape, which must hold so many elements.
-
-    Raises: InvalidTensorError.
-    """
-    if any(size < 0 for size in shape):
-        raise InvalidTensorError(f"{place} has the shape {list(shape)}: sizes cannot be negative")
-    if math.prod(shape) != count:
-        raise InvalidTensorError(f"{place} holds {count} elements: the shape {list(shape)} takes {math.prod(shape)}")
-    return tuple(shape)
-
-
 def from_bytes(place: str, datatype: object, shape: Sequence[int], data: bytes | memoryview) -> NDArray[Any]:
     """A tensor from its raw bytes.
 
@@ -85,18 +73,6 @@ def from_bytes(place: str, datatype: object, shape: Sequence[int], data: bytes |
     else:
         array = np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype, copy=False)
     return reshaped(place, array, shape)
-
-
-def reshaped(place: str, flat: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
-    """A flat array in its shape.
-
-    Raises: InvalidTensorError.
-    """
-    checked = check_shape(place, shape, flat.size)
-    try:
-        return flat.reshape(checked)
-    except ValueError as error:
-        raise InvalidTensorError(f"{place} cannot have the shape {list(shape)}: {error}") from error
 
 
 def to_bytes(array: NDArray[Any]) -> bytes:

@@ -18,6 +18,8 @@ from headwise.gateway import Classification, Gateway
 from headwise.repository.model_spec import MAX_VERSION, ModelSpec
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
+_MOST_DIGITS = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Requested:
@@ -53,8 +55,8 @@ def model_spec(name: str, version: str, signature_name: str = DEFAULT_SIGNATURE)
     """
     if not version:
         return ModelSpec(name, signature_name=signature_name)
-    if not (version.isascii() and version.isdigit() and int(version) <= MAX_VERSION):
-        raise VersionNotFoundError(f"model {name} has no version {version!r}: versions are numbers")
+    if not (version.isascii() and version.isdigit() and len(version) < _MOST_DIGITS and int(version) <= MAX_VERSION):
+        raise VersionNotFoundError(f"model {name} has no version {version[:_MOST_DIGITS]!r}: versions are numbers")
     return ModelSpec(name, int(version), signature_name=signature_name)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, TypeAlias
+
+import orjson
 
 from headwise.api.options import ClassifyOptions, validated
 from headwise.errors import InvalidRequestError
@@ -36,6 +37,6 @@ def _value(name: str, value: Any) -> Any:
     if not (isinstance(value, str) and value.lstrip().startswith("{")):
         return value
     try:
-        return json.loads(value)
-    except (json.JSONDecodeError, RecursionError) as error:
+        return orjson.loads(value)
+    except ValueError as error:
         raise InvalidRequestError(f"parameters.{name} is no JSON: {error}") from error

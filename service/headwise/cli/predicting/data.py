@@ -12,11 +12,13 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from headwise.api.options import ClassifyOptions, validated
 from headwise.api.rest.instances import read_inputs
 from headwise.api.v2.datatypes import DTYPES
 from headwise.client.calls import Input
 from headwise.errors import InvalidRequestError, InvalidTensorError
 from headwise.savedmodel import Signature, TensorSpec
+from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 from headwise.training.holdout.file import read_archive, read_holdout
 from headwise.training.holdout.inputs import inputs_of
 
@@ -27,15 +29,14 @@ JSON = frozenset({".json", ".ndjson", ".jsonl"})
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """arrays: (rows, ...) by input name. options, signature_name: of a JSON body that has its own."""
+    """arrays: (rows, ...) by input name. options: of a JSON body that has its own."""
 
     arrays: Mapping[str, NDArray[Any]]
     options: Mapping[str, Any] = field(default_factory=dict)
-    signature_name: str | None = None
 
     def limited(self, rows: int | None) -> Data:
         """The first rows."""
-        return Data({name: array[:rows] for name, array in self.arrays.items()}, self.options, self.signature_name)
+        return Data({name: array[:rows] for name, array in self.arrays.items()}, self.options)
 
 
 def read(file: Path, inputs: Mapping[str, Input]) -> Data:
@@ -79,28 +80,31 @@ def _json(file: Path, signature: Signature) -> Data:
     except OSError as error:
         raise InvalidRequestError(f"{file}: {error.strerror or error}") from error
     document = _document(file, text)
+    if document.get("signature_name", "") not in ("", DEFAULT_SIGNATURE):
+        raise InvalidRequestError(f"{file}: signature_name: only {DEFAULT_SIGNATURE} is asked from here")
     options = document.get("options", {})
     if not isinstance(options, dict):
         raise InvalidRequestError(f'{file}: options must be an object, such as {{"threshold": 0.3}}')
     try:
-        return Data(read_inputs(document, signature), options, document.get("signature_name"))
+        validated(ClassifyOptions, options)
+        return Data(read_inputs(document, signature), options)
     except InvalidRequestError as error:
         raise type(error)(f"{file}: {error}") from error
 
 
 def _document(file: Path, text: bytes) -> dict[str, Any]:
     """A request body, or one that is made of lines with a row each."""
+    in_lines, whole = file != STDIN and file.suffix.lower() != ".json", None
     try:
-        whole = orjson.loads(text)
+        whole = None if in_lines else orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        if file.suffix.lower() == ".json":
+        if file != STDIN:
             raise InvalidRequestError(f"{file}: cannot be read: {error}") from error
-        return {"instances": _lines(file, text)}
     if isinstance(whole, dict) and ("instances" in whole or "inputs" in whole):
         return whole
-    if file.suffix.lower() == ".json":
+    if file != STDIN and not in_lines:
         raise InvalidRequestError(f'{file}: is no request body: {{"instances": [...]}} is expected')
-    return {"instances": [whole]}
+    return {"instances": _lines(file, text)}
 
 
 def _lines(file: Path, text: bytes) -> list[Any]:

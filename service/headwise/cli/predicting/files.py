@@ -14,6 +14,7 @@ import orjson
 
 from headwise.client.predictions import ARRAYS, Predictions
 from headwise.errors import ConfigurationError, InvalidRequestError
+from headwise.npz import packed
 
 
 def write(found: Predictions, file: Path) -> None:
@@ -38,9 +39,7 @@ def _npz(found: Predictions) -> bytes:
         prefix = f"{name}." if several else ""
         arrays |= {f"{prefix}{key}": array for key in ARRAYS if (array := getattr(head, key)) is not None}
         arrays |= {f"{prefix}classes": np.array(head.classes, np.str_)}
-    file = io.BytesIO()
-    np.savez_compressed(file, allow_pickle=False, **arrays)
-    return file.getvalue()
+    return packed(arrays, deflate=True)
 
 
 def _json(found: Predictions) -> bytes:
@@ -75,7 +74,7 @@ def _parquet(found: Predictions) -> bytes:
 
 
 def _columns(found: Predictions) -> dict[str, list[Any]]:
-    """One column a number: label, probability of it, and probability.CLASS of each class; behind HEAD. of several."""
+    """Columns label and probability.CLASS, or one a label, value and margin; behind HEAD. where there are several."""
     several = len(found.heads) > 1
     columns: dict[str, list[Any]] = {}
     for name, head in found.heads.items():

@@ -9,9 +9,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 
-def table(answers: Iterable[Any]) -> Table:
-    """One line for each cell; columns in which nothing stands are left out."""
-    cells = [cell for number, answer in enumerate(answers) for cell in _singles(str(number), answer)]
+def table(answers: Iterable[Any], *, several: bool) -> Table:
+    """One line for each cell; columns in which nothing stands are left out. several: rows are objects by head name."""
+    cells = [cell for number, answer in enumerate(answers) for cell in _cells(str(number), answer, several=several)]
     columns = {
         "row": [row for row, _, _ in cells],
         "answer": [f"{head} {_answer(single)}".strip() for _, head, single in cells],
@@ -53,13 +53,18 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _singles(row: str, answer: Any, head: str = "") -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _cells(row: str, answer: Any, *, several: bool) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Row, head and answer of each cell: one, or one a head, or one a position (row 3.0, 3.1, …)."""
+    if several:
+        for name, part in answer.items():
+            yield from _positions(row, part, name)
+    else:
+        yield from _positions(row, answer, "")
+
+
+def _positions(row: str, answer: Any, head: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     if isinstance(answer, list):
         for position, part in enumerate(answer):
-            yield from _singles(f"{row}.{position}", part, head)
-    elif answer.keys() & {"label", "labels", "value"}:
-        yield row, head, answer
+            yield from _positions(f"{row}.{position}", part, head)
     else:
-        for name, part in answer.items():
-            yield from _singles(row, part, name)
+        yield row, head, answer

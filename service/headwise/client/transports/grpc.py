@@ -38,27 +38,35 @@ class GrpcTransport:
 
 
 class AsyncGrpcTransport:
-    """In an event loop."""
+    """In an event loop: that of the first call."""
 
     def __init__(self, target: Target, tls: Tls) -> None:
         self._target = target
-        self._channel = (
-            grpc.aio.secure_channel(target.host, _credentials(tls), _OPTIONS)
-            if target.encrypted
-            else grpc.aio.insecure_channel(target.host, _OPTIONS)
-        )
+        self._credentials = _credentials(tls) if target.encrypted else None
+        self._opened: grpc.aio.Channel | None = None
 
     async def send(self, request: Send) -> Reply:
         """One call."""
         try:
-            call = self._channel.unary_unary(f"/{request.path}")
+            call = self._channel().unary_unary(f"/{request.path}")
             return Reply(await call(request.body, timeout=request.timeout, metadata=tuple(request.headers.items())))
         except grpc.RpcError as error:
             return _failed(self._target, request, error)
 
     async def close(self) -> None:
         """Close the channel."""
-        await self._channel.close()
+        if self._opened is not None:
+            await self._opened.close()
+
+    def _channel(self) -> grpc.aio.Channel:
+        """A channel belongs to the loop in which it is made."""
+        if self._opened is None:
+            self._opened = (
+                grpc.aio.insecure_channel(self._target.host, _OPTIONS)
+                if self._credentials is None
+                else grpc.aio.secure_channel(self._target.host, self._credentials, _OPTIONS)
+            )
+        return self._opened
 
 
 def _credentials(tls: Tls) -> Any:

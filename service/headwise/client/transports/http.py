@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,7 +26,14 @@ class HttpTransport:
     def send(self, request: Send) -> Reply:
         """One request."""
         try:
-            return _reply(self._pool.request(**_arguments(self._target, request)))
+            give_up = time.monotonic() + request.timeout
+            with self._pool.stream(**_arguments(self._target, request)) as response:
+                body = bytearray()
+                for chunk in response.iter_stream():
+                    body += chunk
+                    if time.monotonic() > give_up:
+                        return late(self._target.url, request.timeout)
+                return _reply(response, bytes(body))
         except _FAILURES as error:
             return _failed(self._target, request, error)
 
@@ -44,7 +53,11 @@ class AsyncHttpTransport:
     async def send(self, request: Send) -> Reply:
         """One request."""
         try:
-            return _reply(await self._pool.request(**_arguments(self._target, request)))
+            async with asyncio.timeout(request.timeout):
+                response = await self._pool.request(**_arguments(self._target, request))
+            return _reply(response, response.content)
+        except TimeoutError:
+            return late(self._target.url, request.timeout)
         except _FAILURES as error:
             return _failed(self._target, request, error)
 
@@ -67,8 +80,8 @@ def _arguments(target: Target, request: Send) -> dict[str, Any]:
     }
 
 
-def _reply(response: httpcore.Response) -> Reply:
-    return reply(response.status, _plain(response.headers), response.content)
+def _reply(response: httpcore.Response, body: bytes) -> Reply:
+    return reply(response.status, _plain(response.headers), body)
 
 
 def _plain(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

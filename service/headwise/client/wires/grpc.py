@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -123,24 +123,26 @@ def _options(options: Mapping[str, Any]) -> v1.ClassifyOptions:
 
     Raises: InvalidRequestError.
     """
-    proto: dict[str, Any] = {}
-    for name, value in options.items():
-        if name in ("threshold", "decision", "abstain", "coverage"):
-            several = isinstance(value, Mapping) and (name in ("threshold", "coverage") or _is_by_head(value))
-            write = _WRITE[name]
-            proto[f"head_{name}s" if several else name] = (
-                {head: write(of) for head, of in value.items()} if several else write(value)
-            )
-        elif name == "include":
-            proto["include"] = [f"INCLUDE_{part.upper()}" for part in value]
-        elif name == "top_k":
-            proto["top_k"] = value
-        else:
-            raise InvalidRequestError(f"{name}: there is no such option")
     try:
-        return v1.ClassifyOptions(**proto)
-    except (TypeError, ValueError) as error:
+        return v1.ClassifyOptions(**{key: of for name, value in options.items() for key, of in _option(name, value)})
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise InvalidRequestError(f"options: {error}") from error
+
+
+def _option(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The field of an option, and what stands in it."""
+    if name in _WRITE:
+        write = _WRITE[name]
+        if isinstance(value, Mapping) and (name in ("threshold", "coverage") or _is_by_head(value)):
+            yield f"head_{name}s", {head: write(of) for head, of in value.items()}
+        else:
+            yield name, write(value)
+    elif name == "include":
+        yield name, [f"INCLUDE_{part.upper()}" for part in value]
+    elif name == "top_k":
+        yield name, value
+    else:
+        raise InvalidRequestError(f"{name}: there is no such option")
 
 
 def _is_by_head(value: Mapping[str, Any]) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -12,16 +14,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwise.client.calls import Input, Question
-from headwise.client.predictions import ARRAYS, HeadPredictions, Predictions
+from headwise.client.predictions import HeadPredictions, Predictions
 from headwise.client.steps import Reply, Send, error_of
-from headwise.errors import BackendProtocolError
+from headwise.errors import BackendProtocolError, InvalidTensorError
+from headwise.npz import packed
 
 NPZ = "application/x-npz"
+CODE = "headwise-error-code"
+"""The header that has the code of an error whose body has none."""
+
 ANSWER = "answer.json"
 """What the arrays of an answer belong to: model, heads, warnings."""
 
-_NAMES = {"value": "values", "top_indices": "top"}
-"""Arrays that have another name here."""
+_FIELDS: Mapping[str, str] = {
+    "probabilities": "probabilities",
+    "indices": "indices",
+    "decisions": "decisions",
+    "value": "values",
+    "margins": "margins",
+    "top_indices": "top",
+    "abstained": "abstained",
+    "sets": "sets",
+    "intervals": "intervals",
+}
+"""Arrays of an answer, and what they are called here."""
 
 
 class HttpWire:
@@ -29,14 +45,13 @@ class HttpWire:
 
     def classify(self, question: Question, headers: Mapping[str, str], timeout: float) -> Send:
         """One batch."""
-        file = io.BytesIO()
-        np.savez(file, allow_pickle=False, **{name: _sent(array) for name, array in question.arrays.items()})
+        body = packed({name: _sent(name, array) for name, array in question.arrays.items()})
         query = {
             name: ",".join(value) if name == "include" else value if isinstance(value, str) else json.dumps(value)
             for name, value in (("signature_name", question.signature_name), *question.options.items())
         }
         path = f"{_path(question.model, question.version, question.label)}:classify?{urlencode(query)}"
-        return Send(path, file.getvalue(), {**headers, "content-type": NPZ, "accept": NPZ}, timeout)
+        return Send(path, body, {**headers, "content-type": NPZ, "accept": NPZ}, timeout)
 
     def head(
         self, model: str, version: int | None, label: str | None, headers: Mapping[str, str], timeout: float
@@ -71,7 +86,7 @@ class HttpWire:
             return Predictions(
                 told["model"]["name"], told["model"]["version"], told["request_id"], heads, told.get("warnings", ())
             )
-        except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
+        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise BackendProtocolError(f"the answer is none of a headwise gateway: {error}") from error
 
     def read_head(self, reply: Reply) -> dict[str, Any]:
@@ -92,7 +107,7 @@ def reply(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
         return Reply(body, headers)
     try:
         told = json.loads(body)
-        error = error_of(told.get("code", ""), told.get("detail") or told["error"])
+        error = error_of(told.get("code") or headers.get(CODE, ""), told.get("detail") or told["error"])
     except (ValueError, KeyError, AttributeError, TypeError):
         error = error_of("", f"status {status}, and no reason: is it a headwise gateway?")
     waited = headers.get("retry-after", "")
@@ -104,28 +119,27 @@ def _path(model: str, version: int | None, label: str | None) -> str:
     return f"/v1/models/{quote(model, '')}{place}"
 
 
-def _sent(array: NDArray[Any]) -> NDArray[Any]:
-    """Texts as numpy's own, which need no pickle."""
-    return (
-        array.astype(np.str_ if array.size and isinstance(array.flat[0], str) else np.bytes_)
-        if (array.dtype == object)
-        else array
-    )
+def _sent(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Texts as numpy's own bytes, which need no pickle.
+
+    Raises: InvalidTensorError for bytes that end in NUL: numpy would drop it.
+    """
+    if array.dtype.kind not in "OU":
+        return array
+    texts = [text.encode() if isinstance(text, str) else bytes(text) for text in array.ravel().tolist()]
+    if any(text.endswith(b"\0") for text in texts):
+        raise InvalidTensorError(
+            f"input {name!r} holds bytes that end in NUL, which npz cannot carry: use a grpc:// URL"
+        )
+    return np.array(texts, np.bytes_).reshape(array.shape)
 
 
 def _head(told: Mapping[str, Any], prefix: str, name: str, arrays: Mapping[str, NDArray[Any]]) -> HeadPredictions:
-    found = {
-        _NAMES.get(key.removeprefix(prefix), key.removeprefix(prefix)): array
-        for key, array in arrays.items()
-        if key.startswith(prefix)
-    }
-    raw = arrays.get(f"raw.{name}", arrays.get(name))
+    found = {field: arrays[f"{prefix}{key}"] for key, field in _FIELDS.items() if f"{prefix}{key}" in arrays}
+    # An output that is called as a head's would stand behind `raw.`.
+    own = f"raw.{name}" if name.rpartition(".")[2] in (*_FIELDS, "labels") else name
     return HeadPredictions(
-        told["task"],
-        tuple(told.get("labels", ())),
-        raw=raw,
-        provenance=told.get("provenance"),
-        **{key: array for key, array in found.items() if key in ARRAYS and key != "raw"},
+        told["task"], tuple(told.get("labels", ())), raw=arrays.get(own), provenance=told.get("provenance"), **found
     )
 
 

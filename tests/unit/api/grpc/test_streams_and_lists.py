@@ -113,7 +113,7 @@ async def test_a_long_stream_is_read_only_a_little_ahead(models: Models) -> None
         while before != backend.begun:
             before = backend.begun
             await asyncio.sleep(0.1)
-        assert 0 < backend.begun <= classification.READ_AHEAD + 2
+        assert backend.begun == classification.READ_AHEAD
         backend.held.set()
         first = await reading
         rest = [answer async for answer in answers]
@@ -129,6 +129,29 @@ async def test_a_caller_who_leaves_ends_the_stream(models: Models) -> None:
         call.cancel()
         assert await call.code() is grpc.StatusCode.CANCELLED
     assert backend.begun == 1
+
+
+async def test_a_caller_who_leaves_stops_what_is_worked_on(models: Models) -> None:
+    backend = Counting(models.backend.models)
+    async with serving(models, backend) as (_, _, stub):
+        backend.held = asyncio.Event()
+        call = stub.ClassifyStream(iter([item(float(number)) for number in range(50)]))
+        while backend.begun < classification.READ_AHEAD:  # noqa: ASYNC110  # the server's side, without an event
+            await asyncio.sleep(0.01)
+        call.cancel()
+        await asyncio.sleep(0.2)
+        running = [task for task in asyncio.all_tasks() if "_item" in str(task.get_coro())]
+        assert running == []
+    assert backend.begun == classification.READ_AHEAD
+
+
+async def test_long_texts_of_any_script_arrive_cut(models: Models) -> None:
+    async with serving(models) as (_, _, stub):
+        for name in ("画像" * 3000, "a" * 20_000, "%" * 9000):
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await stub.Classify(v1.ClassifyRequest(model=v1.ModelSpec(name=name)))
+            assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+            assert (raised.value.details() or "").startswith("there is no model")
 
 
 async def test_the_card_is_told_as_it_stands(models: Models) -> None:

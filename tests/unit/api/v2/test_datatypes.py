@@ -49,6 +49,8 @@ def test_no_bytes_do_more_than_refuse(datatype: str, shape: list[int], data: byt
         ("FP32", [1], b"123", "3 bytes are no FP32 of 4 bytes each"),
         ("FP32", [2], b"1234", r"holds 1 elements: the shape \[2\] takes 2"),
         ("FP32", [-1], b"", "cannot be negative"),
+        ("FP32", [2**62] * 100_000, b"1234", "has 100000 axes: 64 are the most"),
+        ("FP32", [2**62] * 64, b"1234", "holds 1 elements"),
         ("BYTES", [1], b"\x05\x00\x00\x00ab", "the bytes end within element 0"),
         ("BYTES", [1], b"\x05", "the bytes end within element 0"),
     ],

@@ -164,6 +164,8 @@ async def test_classification_lists_the_best_classes_with_calibrated_values(gate
         ("classes", [], {"treshold": 1}, InvalidRequestError, "treshold: there is no such key"),
         ("classes", [], {"include": "raw"}, InvalidRequestError, "name what you want in `outputs`"),
         ("classes", [], {"decision": "{"}, InvalidRequestError, "parameters.decision is no JSON"),
+        ("classes", [], {"decision": '{"\\ud800": {"rule": "x"}}'}, InvalidRequestError, "is no JSON"),
+        ("classes", [], {"abstain": '{"floor": ' + "9" * 5000 + "}"}, InvalidRequestError, "abstain"),
         ("classes", [], {"signature_name": 3}, InvalidRequestError, "signature_name must be a text"),
     ],
 )
@@ -185,7 +187,7 @@ async def test_inputs_are_held_against_the_signature_also_where_no_card_is(gatew
             await infer(gateway, InferRequest(model_spec(model, ""), [("x", ROWS), ("x", ROWS)]), timeout=5)
 
 
-@pytest.mark.parametrize("version", ["one", "-1", "1.0", "²", str(2**63)])
+@pytest.mark.parametrize("version", ["one", "-1", "1.0", "²", str(2**63), "1" * 5000])
 def test_versions_are_numbers(version: str) -> None:
     with pytest.raises(VersionNotFoundError):
         model_spec("m", version)

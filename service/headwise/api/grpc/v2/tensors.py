@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headwise.api.v2.datatypes import datatype_of, dtype_of, from_bytes, reshaped, to_bytes
+from headwise.api.shapes import reshaped
+from headwise.api.v2.datatypes import datatype_of, dtype_of, from_bytes, to_bytes
 from headwise.errors import InvalidRequestError, InvalidTensorError
 from headwise.savedmodel.signature import NUMPY_DTYPES
 from headwise.v2 import open_inference_pb2 as v2

@@ -25,7 +25,21 @@ NPY, NPZ, RAW = "application/x-npy", "application/x-npz", "application/octet-str
 DTYPE, SHAPE, INPUT = "headwise-dtype", "headwise-shape", "headwise-input"
 """Headers of a raw body: float32, 2,30 and, for a model with several inputs, the name of one."""
 
-_UNREADABLE = (ValueError, TypeError, EOFError, SyntaxError, MemoryError, OverflowError, RecursionError, TokenError)
+_POINTER = 8
+_MOST_DIGITS = 20
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    EOFError,
+    SyntaxError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    TokenError,
+    SystemError,
+)
 """What numpy raises for headers that are none: it reads them as Python literals."""
 
 Reader = Callable[[bytes, Headers, int], "Arrays | NDArray[Any]"]
@@ -55,6 +69,8 @@ def _npz(body: bytes, _: Headers, limit: int) -> Arrays:
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             members = archive.infolist()
+            if any(member.compress_type not in _PACKINGS for member in members):
+                raise InvalidTensorError("the body is packed in another way than numpy packs: store or deflate it")
             if sum(member.file_size for member in members) > limit:
                 raise PayloadTooLargeError(f"the arrays of the body have more than {limit} bytes: send fewer rows")
             return {
@@ -75,16 +91,16 @@ def _array(place: str, file: io.BytesIO, limit: int) -> NDArray[Any]:
         shape, _, dtype = read_header(file)
         _check(place, shape, dtype, limit)
         file.seek(0)
-        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+        return plain(np.lib.format.read_array(file, allow_pickle=False))
     except _UNREADABLE as error:
         raise InvalidTensorError(f"{place} is no npy file: {error}") from error
-    return plain(array)
 
 
 def _check(place: str, shape: tuple[int, ...], dtype: np.dtype[Any], limit: int) -> None:
     if dtype.hasobject or dtype.names is not None:
         raise InvalidTensorError(f"{place} holds {dtype}: send numbers, or texts as bytes or unicode")
-    if math.prod(shape) * dtype.itemsize > limit:
+    # A text becomes an object, whatever its length.
+    if math.prod(shape) * max(dtype.itemsize, _POINTER if dtype.kind in "SU" else 1) > limit:
         raise PayloadTooLargeError(f"{place} has more than {limit} bytes: send fewer rows")
 
 
@@ -103,7 +119,7 @@ def _raw(body: bytes, headers: Headers, _: int) -> NDArray[Any]:
         known = ", ".join(name for name in DATATYPES if name != "string")
         raise InvalidTensorError(f"the header {DTYPE} is {dtype!r}: a raw body needs one of {known}")
     sizes = [size.strip() for size in headers.get(SHAPE, "").split(",")]
-    if not all(size.isascii() and size.isdigit() for size in sizes):
+    if not all(size.isascii() and size.isdigit() and len(size) < _MOST_DIGITS for size in sizes):
         raise InvalidTensorError(f"the header {SHAPE} is {headers.get(SHAPE)!r}: a raw body needs sizes, such as 2,30")
     return from_bytes("the body", DATATYPES[dtype], [int(size) for size in sizes], body)
 

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import orjson
+import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from headwise.api.status import shown
-from headwise.errors import HeadwiseError, InvalidRequestError, InvalidTensorError, PayloadTooLargeError
+from headwise.api.status import INTERNAL_TEXT, shown
+from headwise.errors import (
+    BackendRejectedError,
+    HeadMismatchError,
+    HeadwiseError,
+    InvalidRequestError,
+    InvalidTensorError,
+    PayloadTooLargeError,
+)
+
+_log = structlog.get_logger(__name__)
 
 NDJSON = "application/x-ndjson"
 
 ROWS = 64
 """Lines that are answered by one call of the model server."""
+
+_GZIP = 16 + zlib.MAX_WBITS
+_INFLATED_AT_ONCE = 64 * 1024
 
 Answer: TypeAlias = Callable[[Sequence[Any]], Awaitable[list[Any]]]
 """Rows to one answer each; raises HeadwiseErrors."""
@@ -41,33 +54,42 @@ class LinesResponse(Response):
 
 
 async def lines(chunks: AsyncIterator[bytes], limit: int, *, gzip: bool) -> AsyncIterator[bytes]:
-    """The lines of a body as they come; at most `limit` bytes are held.
+    """The lines of a body as they come; of one line at most `limit` bytes are held.
 
-    Raises: PayloadTooLargeError for a longer line, InvalidRequestError for gzip that is none.
+    Raises: PayloadTooLargeError for a longer line, InvalidRequestError for gzip that is none, or ends early.
     """
-    inflate = zlib.decompressobj(16 + zlib.MAX_WBITS) if gzip else None
-    rest = b""
-    async for chunk in chunks:
-        for piece in _inflated(inflate, chunk, limit):
-            *whole, rest = (rest + piece).split(b"\n")
-            for line in whole:
-                yield line
-            if len(rest) > limit:
-                raise PayloadTooLargeError(f"a line has more than {limit} bytes")
+    rest = bytearray()
+    pieces = _inflated(chunks) if gzip else chunks
+    async for piece in pieces:
+        start = 0
+        while (end := piece.find(b"\n", start)) >= 0:
+            yield bytes(rest) + piece[start:end]
+            rest.clear()
+            start = end + 1
+        rest += piece[start:]
+        if len(rest) > limit:
+            raise PayloadTooLargeError(f"a line has more than {limit} bytes")
     if rest:
-        yield rest
+        yield bytes(rest)
 
 
-def _inflated(inflate: Any, chunk: bytes, limit: int) -> Iterator[bytes]:
-    if inflate is None:
-        yield chunk
-        return
-    try:
+async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A gzip body, one member or several, a little at a time."""
+    inflate = zlib.decompressobj(_GZIP)
+    begun = False
+    async for part in chunks:
+        chunk = part
         while chunk:
-            yield inflate.decompress(chunk, limit)
-            chunk = inflate.unconsumed_tail
-    except zlib.error as error:
-        raise InvalidRequestError(f"the body is declared gzip, but is not: {error}") from error
+            if inflate.eof:
+                inflate = zlib.decompressobj(_GZIP)
+            begun = True
+            try:
+                yield inflate.decompress(chunk, _INFLATED_AT_ONCE)
+            except zlib.error as error:
+                raise InvalidRequestError(f"the body is declared gzip, but is not: {error}") from error
+            chunk = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+    if begun and not inflate.eof:
+        raise InvalidRequestError("the gzip body ends early")
 
 
 async def answered(rows: AsyncIterator[bytes], answer: Answer) -> AsyncIterator[bytes]:
@@ -93,27 +115,32 @@ async def answered(rows: AsyncIterator[bytes], answer: Answer) -> AsyncIterator[
 
 
 async def _batch(batch: Sequence[tuple[int, bytes]], answer: Answer) -> bytes:
-    """The answers to lines, together, or one by one where together they fail."""
+    """The answers to lines, together, or one by one where one of them may be to blame that together they fail."""
     read = [_parsed(line) for _, line in batch]
     good = [row for row in read if not isinstance(row, HeadwiseError)]
-    told: list[Any] | None = None
-    try:
-        told = await answer(good) if good else []
-    except HeadwiseError as error:
-        if not isinstance(error, InvalidRequestError) or len(good) == 1:
-            told = [error] * len(good)
-    answers = iter(told if told is not None else [await _one(row, answer) for row in good])
+    told = await _told(good, answer) if good else []
+    if len(good) > 1 and isinstance(told[0], OF_A_ROW):
+        told = [one for row in good for one in await _told([row], answer)]
+    answers = iter(told)
     return b"".join(
         _line(number, row if isinstance(row, HeadwiseError) else next(answers))
         for (number, _), row in zip(batch, read, strict=True)
     )
 
 
-async def _one(row: Any, answer: Answer) -> Any:
+async def _told(rows: Sequence[Any], answer: Answer) -> list[Any]:
+    """An answer a row, or the error of all of them."""
     try:
-        return (await answer([row]))[0]
+        return await answer(rows)
     except HeadwiseError as error:
-        return error
+        return [error] * len(rows)
+    except Exception:  # noqa: BLE001  # the answer has begun: what nobody expected must end in a line, too
+        _log.exception("internal error")
+        return [HeadwiseError(INTERNAL_TEXT)] * len(rows)
+
+
+OF_A_ROW = (InvalidRequestError, HeadMismatchError, BackendRejectedError)
+"""Errors that one row may bring upon the others of its batch."""
 
 
 def _parsed(line: bytes) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from headwise.api.options import Include
 from headwise.api.rest.classify_response import described
 from headwise.api.v2.outputs import of_heads, raw_name
 from headwise.gateway import Classification
+from headwise.npz import packed
 
 ANSWER = "answer.json"
 """The member that says whose arrays these are: request id, model, heads, warnings."""
@@ -26,11 +25,10 @@ def classification(answer: Classification, request_id: str, include: frozenset[I
     told = {name: array for name, array in arrays.items() if name.rpartition(".")[2] not in left_out}
     if "raw" in include:
         told |= {raw_name(name): head.raw for name, head in answer.heads.items()}
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **{name: _texts(of) if of.dtype == object else of for name, of in told.items()})
-    with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr(ANSWER, orjson.dumps(described(answer, request_id, include)))
-    return file.getvalue()
+    return packed(
+        {name: _texts(of) if of.dtype == object else of for name, of in told.items()},
+        {ANSWER: orjson.dumps(described(answer, request_id, include))},
+    )
 
 
 def _texts(array: NDArray[Any]) -> NDArray[Any]:

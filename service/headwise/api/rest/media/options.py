@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+import orjson
 from starlette.datastructures import QueryParams
 
 from headwise.api.options import ClassifyOptions, Include, validated
@@ -27,10 +27,8 @@ def _value(name: str, text: str) -> Any:
     if name == "include":
         return [part for part in text.split(",") if part]
     try:
-        return json.loads(text, parse_constant=lambda _: text)
-    except json.JSONDecodeError:
+        return orjson.loads(text)
+    except ValueError as error:
         if text.lstrip().startswith("{"):
-            raise InvalidRequestError(f"{name} is no JSON: {text[:80]}") from None
+            raise InvalidRequestError(f"{name} is no JSON: {error}") from error
         return text  # the name of a threshold
-    except RecursionError:
-        raise InvalidRequestError(f"{name} is nested too deeply") from None

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from headwise.api.options import validated
 from headwise.api.rest.instances import read_array
-from headwise.api.v2.datatypes import datatype_of, dtype_of, from_bytes, reshaped, to_bytes
+from headwise.api.shapes import reshaped
+from headwise.api.v2.datatypes import datatype_of, dtype_of, from_bytes, to_bytes
 from headwise.api.v2.infer import InferAnswer, InferRequest, requested
 from headwise.errors import InvalidRequestError, InvalidTensorError, UnsupportedError
 from headwise.repository.model_spec import ModelSpec
@@ -21,6 +22,8 @@ from headwise.savedmodel import TensorSpec
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 """The header that says how many bytes of a body are JSON; what follows are tensors, one after the other."""
+
+_MOST_DIGITS = 20
 
 Value = bool | int | float | str
 
@@ -89,8 +92,9 @@ def read(body: bytes, json_length: str | None, spec: ModelSpec) -> Read:
 def _json_size(json_length: str | None, size: int) -> int:
     if json_length is None:
         return size
-    if not (json_length.isascii() and json_length.isdigit() and int(json_length) <= size):
-        raise InvalidRequestError(f"{JSON_LENGTH} is {json_length!r}: the body has {size} bytes")
+    is_number = json_length.isascii() and json_length.isdigit() and len(json_length) < _MOST_DIGITS
+    if not (is_number and int(json_length) <= size):
+        raise InvalidRequestError(f"{JSON_LENGTH} is {json_length[:_MOST_DIGITS]!r}: the body has {size} bytes")
     if int(json_length) == 0:
         raise UnsupportedError(f"{JSON_LENGTH} is 0: send the JSON that names the input before its bytes")
     return int(json_length)

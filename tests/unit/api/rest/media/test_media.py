@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
+from structlog.testing import capture_logs
 
 from headwise.api.rest.app import create_app
-from headwise.api.rest.media import arrays
-from headwise.errors import HeadwiseError
+from headwise.api.rest.media import arrays, ndjson
+from headwise.errors import HeadwiseError, PayloadTooLargeError
 from headwise.savedmodel import Signature
 from headwise.telemetry.metrics import Metrics
 from support.in_memory_gateway import BINARY, Models
@@ -27,6 +29,10 @@ pytestmark = pytest.mark.anyio
 
 ROWS = np.array([[2.0], [-2.0], [0.5]], np.float32)
 LIMIT = 4096
+
+
+def broken(_: Any) -> Any:
+    raise ZeroDivisionError("a secret")
 
 
 @pytest.fixture
@@ -40,6 +46,10 @@ async def http(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         inputs={"x": ("float32", (None, 1)), "y": ("float32", (None, 1))},
         run=lambda inputs: {"output_0": inputs["x"] + inputs["y"]},
     )
+    models.add("sigmoid", {"output_0": {**BINARY, "activation": "sigmoid"}})
+    positions = {"x": ("float32", (None, 2, 1))}
+    models.add("positions", {"output_0": BINARY}, inputs=positions, outputs={"output_0": positions["x"]})
+    models.add("broken", {"output_0": BINARY}, run=broken)
     app = create_app(await models.gateway(), Metrics(), timeout=5, max_body_bytes=LIMIT).app
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         yield client
@@ -54,6 +64,21 @@ def npy(array: Any) -> bytes:
 def npz(**named: Any) -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, **named)
+    return file.getvalue()
+
+
+def npy_header(dtype: str, shape: tuple[int, ...]) -> bytes:
+    """The beginning of an .npy file."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+def packed_with(packing: int) -> bytes:
+    """An archive that is packed as numpy never packs."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", packing) as archive:
+        archive.writestr("x.npy", npy(ROWS))
     return file.getvalue()
 
 
@@ -194,29 +219,115 @@ def lines(response: httpx.Response) -> list[Any]:
     return [json.loads(line) for line in response.text.splitlines()]
 
 
+def labelled(line: Any) -> Any:
+    """The label, or the number of the line and the code of its error."""
+    return line["prediction"]["label"] if "prediction" in line else (line["error"]["line"], line["error"]["code"])
+
+
 async def test_lines_are_answered_in_their_order(http: httpx.AsyncClient) -> None:
     rows = [[(-1) ** number * (number + 1.0)] for number in range(150)]
     body = b"\n".join(json.dumps(row).encode() for row in rows)
     for sent, headers in ((body, {}), (body + b"\n\n", {}), (gzip.compress(body), {"content_encoding": "gzip"})):
         response = await post(http, sent, "application/x-ndjson", **headers)
         answers = lines(response)
-        assert [one["label"] for one in answers] == ["malignant", "benign"] * 75
+        assert [one["prediction"]["label"] for one in answers] == ["malignant", "benign"] * 75
         assert {one["model_version"] for one in answers} == {1}
 
 
 async def test_a_line_that_is_wrong_has_its_error_in_its_place(http: httpx.AsyncClient) -> None:
     body = b'[1.0]\n[1.0\n"x"\n[NaN]\n{"x": [-1.0]}\n[2.0]'
     answers = lines(await post(http, body, "application/x-ndjson"))
-    told = [one.get("label") or (one["error"]["line"], one["error"]["code"]) for one in answers]
+    told = [labelled(one) for one in answers]
     wrong = [(line, "invalid-tensor") for line in (2, 3, 4)]
     assert told == ["malignant", *wrong, "benign", "malignant"]
 
 
 async def test_a_line_that_never_ends_is_refused_and_ends_the_stream(http: httpx.AsyncClient) -> None:
     answers = lines(await post(http, b"[1.0]\n[" + b"1" * 2 * LIMIT, "application/x-ndjson"))
-    assert answers[0]["label"] == "malignant"
+    assert labelled(answers[0]) == "malignant"
     assert answers[1]["error"]["code"] == "payload-too-large"
     assert len(answers) == 2
+
+
+async def test_a_row_that_the_head_refuses_fails_alone(http: httpx.AsyncClient) -> None:
+    answers = lines(await post(http, b"[0.75]\n[1.5]\n[0.25]", "application/x-ndjson", "sigmoid"))
+    assert [labelled(one) for one in answers] == ["malignant", (2, "output-range"), "benign"]
+
+
+async def test_positions_have_lines_too(http: httpx.AsyncClient) -> None:
+    (answer,) = lines(await post(http, b"[[1.0], [-1.0]]", "application/x-ndjson", "positions"))
+    assert [one["label"] for one in answer["prediction"]] == ["malignant", "benign"]
+
+
+async def test_an_error_that_nobody_expected_ends_in_a_line(http: httpx.AsyncClient) -> None:
+    with capture_logs() as logs:
+        answers = lines(await post(http, b"[1.0]\n[2.0]", "application/x-ndjson", "broken"))
+    assert [one["error"]["code"] for one in answers] == ["internal"] * 2
+    assert "secret" not in str(answers)
+    assert any(log["event"] == "internal error" for log in logs)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (gzip.compress(b"[1.0]\n[2.0]\n") + gzip.compress(b"[-1.0]\n"), ["malignant", "malignant", "benign"]),
+        (gzip.compress(b"[1.0]\n[2.0]\n")[:-9], [(3, "invalid-request")]),
+        (gzip.compress(b"[1.0]\n" * 70)[:-9], ["malignant"] * 64 + [(71, "invalid-request")]),
+        (b"no gzip", [(1, "invalid-request")]),
+        (b"", []),
+    ],
+)
+async def test_packed_lines_are_whole_or_refused(http: httpx.AsyncClient, body: bytes, told: list[Any]) -> None:
+    answers = lines(await post(http, body, "application/x-ndjson", content_encoding="gzip"))
+    assert [labelled(one) for one in answers][-1:] == told[-1:]
+    if all(isinstance(one, str) for one in told):
+        assert [labelled(one) for one in answers] == told
+
+
+async def test_a_long_line_in_small_pieces_costs_no_more_than_its_length() -> None:
+    """Each piece is looked at once: 400,000 of them would else take minutes."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(400_000):
+            yield b"12345678"
+        yield b"\nend"
+
+    found = [line async for line in ndjson.lines(pieces(), 2**22, gzip=False)]
+    assert list(map(len, found)) == [3_200_000, 3]
+
+
+async def test_packed_lines_are_unpacked_a_little_at_a_time() -> None:
+    async def packed() -> AsyncIterator[bytes]:
+        yield gzip.compress(b"x" * 2**26)
+
+    with pytest.raises(PayloadTooLargeError):
+        _ = [line async for line in ndjson.lines(packed(), 2**17, gzip=True)]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (npy_header("|S0", (10**13,)), arrays.NPY),
+        (npy_header("<U0", (10**8,)), arrays.NPY),
+        (npy_header("<U1", (1,)) + (0xD800).to_bytes(4, "little"), arrays.NPY),
+        (npy_header("<U1", (1,)) + (0x7FFFFFFF).to_bytes(4, "little"), arrays.NPY),
+        (packed_with(zipfile.ZIP_LZMA), arrays.NPZ),
+        (packed_with(zipfile.ZIP_BZIP2), arrays.NPZ),
+    ],
+)
+async def test_arrays_that_are_traps_are_refused(http: httpx.AsyncClient, body: bytes, kind: str) -> None:
+    response = await post(http, body, kind)
+    assert response.status_code in (400, 413), response.text
+
+
+@pytest.mark.parametrize(
+    "query", ["?top_k=" + "9" * 5000, '?decision={"\\ud800":{"rule":"x"}}', "?threshold=" + "[" * 5000]
+)
+async def test_options_that_are_traps_are_refused(http: httpx.AsyncClient, query: str) -> None:
+    response = await post(http, npy(ROWS), arrays.NPY, query=query)
+    assert response.status_code == 400, response.text
+    shape = await post(http, b"", arrays.RAW, headwise_dtype="float32", headwise_shape="9" * 5000)
+    assert shape.status_code == 400
 
 
 async def test_a_stream_to_no_model_says_so_in_every_line(http: httpx.AsyncClient) -> None:
