@@ -118,6 +118,7 @@ CASES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "coverage": ("classes", TRIPLES, {"coverage": 0.9}),
     "names that are others' words": ("named", {"file": LOGITS}, {}),
     "its own output": ("named", {"file": LOGITS}, {"include": ["raw"]}),
+    "one name to include": ("binary", LOGITS, {"include": "raw"}),
     "no probabilities": ("binary", LOGITS, {"include": ["raw"]}),
     "top without probabilities": ("classes", TRIPLES, {"include": ["raw"]}),
 }
@@ -191,6 +192,10 @@ def test_long_batches_are_cut_and_joined(ask: Ask) -> None:
         ("binary", LOGITS, {"treshold": 0.2}, InvalidRequestError, "treshold"),
         ("binary/one", LOGITS, {}, InvalidRequestError, "NAME/VERSION"),
         ("binary", LOGITS, {"batch_size": 0}, InvalidRequestError, "batch_size"),
+        ("binary", LOGITS, {"version": "stable"}, InvalidRequestError, "a label is given as `label`"),
+        ("binary", LOGITS, {"threshold": "0.3"}, InvalidRequestError, "no threshold is named '0.3'"),
+        ("binary", LOGITS, {"include": ["rw"]}, InvalidRequestError, "include names 'rw'; known are probabilities"),
+        ("binary", LOGITS, {"abstain": 0.9}, InvalidRequestError, "abstain"),
         ("binary/1", LOGITS, {"label": "stable"}, InvalidRequestError, "both given"),
         ("binary", LOGITS, {"coverage": "x"}, InvalidRequestError, "coverage|options"),
         ("binary", LOGITS, {"abstain": {"flor": 1}}, InvalidRequestError, "flor"),

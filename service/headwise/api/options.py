@@ -70,5 +70,8 @@ def validated(model: type[M], form: Mapping[str, Any]) -> M:
         # Of the reasons why no member of a union fits, the one that lies deepest names the key best.
         reason = max(error.errors(include_url=False), key=lambda one: len(one["loc"]))
         key = ".".join(str(part) for part in reason["loc"] if part not in _CHOICES)
-        unknown = reason["type"] == "extra_forbidden"
-        raise InvalidRequestError(f"{key}: {'there is no such key' if unknown else reason['msg']}") from error
+        if reason["type"] == "extra_forbidden":
+            known = ClassifyOptions if reason["loc"][:-1] == ("options",) else model
+            listed = f"; known are {', '.join(known.model_fields)}" if len(reason["loc"]) <= 2 else ""
+            raise InvalidRequestError(f"{key}: there is no such key{listed}") from error
+        raise InvalidRequestError(f"{key}: {reason['msg']}") from error

@@ -19,8 +19,8 @@ def predict(
     data: Annotated[
         Path,
         typer.Option(
-            help="Rows: .npz (arrays named as the inputs), .csv or .parquet (columns), .json (a request body), .ndjson "
-            "(a row a line), or - for JSON on standard input."
+            help="Rows: .npz (arrays named as the inputs), .npy (the only input), .csv or .parquet (columns with "
+            "names), .json (a request body), .ndjson (a row a line), or - for JSON on standard input."
         ),
     ],
     out: Annotated[

@@ -64,6 +64,8 @@ def named(model: str, version: int | None = None) -> tuple[str, int | None]:
 
     Raises: InvalidRequestError.
     """
+    if not isinstance(version, int | None) or isinstance(version, bool):
+        raise InvalidRequestError(f"version is {version!r}: a whole number is expected; a label is given as `label`")
     name, _, of_name = model.partition("/")
     if of_name and (version is not None or not (of_name.isascii() and of_name.isdigit())):
         raise InvalidRequestError(f"model is {model!r}: NAME, or NAME/VERSION with digits and no `version` beside it")
@@ -76,6 +78,8 @@ def question(model: str, inputs: Inputs, options: Options) -> Question:
     Raises: InvalidRequestError, InvalidTensorError.
     """
     name, version = named(model, options.get("version"))
+    if "include" in options:
+        options = {**options, "include": _included(options["include"])}
     by_name = inputs if isinstance(inputs, Mapping) else {"": inputs}
     arrays = {key: _array(key, value) for key, value in by_name.items()}
     sizes = {key: len(array) for key, array in arrays.items()}
@@ -94,13 +98,25 @@ def question(model: str, inputs: Inputs, options: Options) -> Question:
     )
 
 
+def _included(asked: str | Sequence[str]) -> tuple[str, ...]:
+    """One name, or several."""
+    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    if unknown := [name for name in names if name not in INCLUDE]:
+        raise InvalidRequestError(f"include names {unknown[0]!r}; known are {', '.join(INCLUDE)}")
+    return names
+
+
+INCLUDE = ("probabilities", "raw", "provenance", "intervals")
+
+
 def _array(name: str, value: ArrayLike) -> NDArray[Any]:
+    place = f"input {name!r}" if name else "the input"
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise InvalidTensorError(f"input {name!r} is no array: {error}") from error
+        raise InvalidTensorError(f"{place} is no array, its rows differ in length: {error}") from error
     if array.ndim == 0:
-        raise InvalidTensorError(f"input {name!r} has no rows: send (batch, ...)")
+        raise InvalidTensorError(f"{place} has no rows: send (batch, ...)")
     if array.dtype == object and not all(isinstance(one, str | bytes) for one in array.ravel()):
-        raise InvalidTensorError(f"input {name!r} holds Python objects: numbers, texts or bytes are expected")
+        raise InvalidTensorError(f"{place} holds Python objects: numbers, texts or bytes are expected")
     return array

@@ -254,6 +254,7 @@ def files(folder: Path) -> dict[str, Path]:
     (folder / "named.jsonl").write_text("\n".join(json.dumps({"x": row}) for row in ROWS))
     (folder / "rows.json").write_text(json.dumps({"inputs": {"x": ROWS}}))
     np.savez(folder / "rows.npz", x=array.astype(np.float64))
+    np.save(folder / "rows.npy", array)
     return {file.name: file for file in folder.iterdir()}
 
 
@@ -261,7 +262,7 @@ def test_every_kind_of_file_gives_the_same_answers(url: str, tmp_path: Path) -> 
     found = {
         name: headwise("predict", url, "classes", "--data", file, "--json") for name, file in files(tmp_path).items()
     }
-    assert len(found) == 6
+    assert len(found) == 7
     assert {(ended.code, ended.err) for ended in found.values()} == {(0, "")}, found
     assert len({ended.out for ended in found.values()}) == 1
     assert [json.loads(line)["label"] for line in found["rows.csv"].out.splitlines()] == ["c", "a"]
@@ -311,6 +312,22 @@ def test_answers_are_written_to_every_kind_of_file(url: str, tmp_path: Path, mod
     if model == "unsure":
         assert columns["label"] == ["a", None]
     assert not list(tmp_path.glob(".*part"))
+
+
+def test_the_most_probable_classes_are_columns_too(url: str, tmp_path: Path) -> None:
+    data, out = body(tmp_path, {"instances": ROWS}), tmp_path / "out.csv"
+    assert headwise("predict", url, "classes", "--data", data, "--top-k", "2", "--out", out).code == 0
+    with out.open(newline="") as file:
+        first, _ = csv.DictReader(file)
+    assert (first["label"], first["top.1"], first["top.2"]) == ("c", "c", "b")
+
+
+def test_a_table_without_names_is_refused(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    np.savetxt(file, ROWS, delimiter=",")
+    ended = headwise("predict", url, "classes", "--data", file)
+    assert (ended.code, ended.out) == (1, "")
+    assert "a header is expected" in ended.err
 
 
 def test_a_file_of_another_kind_is_wrong_usage(url: str, rows: Path, tmp_path: Path) -> None:

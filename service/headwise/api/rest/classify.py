@@ -53,7 +53,7 @@ class Classify:
         media_type = arrays.media_type(request.headers)
         try:
             if media_type == ndjson.NDJSON:
-                return self._stream(request, spec)
+                return await self._stream(request, spec)
             body = await request.body()
             if media_type in arrays.READERS and (media_type != arrays.RAW or arrays.DTYPE in request.headers):
                 return await self._arrays(request, spec, body)
@@ -81,9 +81,11 @@ class Classify:
         read = partial(arrays.read, body, request.headers, self._limit)
         return _answer(request, await self._classified(spec, signature_name, read, options), include)
 
-    def _stream(self, request: Request, spec: ModelSpec) -> Response:
-        """The answer begins before the body ends."""
+    async def _stream(self, request: Request, spec: ModelSpec) -> Response:
+        """The answer begins before the body ends; what no line can mend is refused as a whole."""
         signature_name, options, include = query.read(request.query_params)
+        model = await self._gateway.resolve(replace(spec, signature_name=signature_name), timeout=self._timeout)
+        options.by_head(model.heads(signature_name))
         if "provenance" in include:
             raise InvalidRequestError("include: a stream has no room for provenance; ask for it with one batch")
         encoding = request.headers.get("content-encoding", "").strip().lower()

@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from headwise.api.inputs import ONLY
 from headwise.api.options import ClassifyOptions, validated
 from headwise.api.rest.instances import read_inputs
 from headwise.api.v2.datatypes import DTYPES
@@ -50,6 +51,8 @@ def read(file: Path, inputs: Mapping[str, Input]) -> Data:
     ending = file.suffix.lower()
     if file == STDIN or ending in JSON:
         return _json(file, signature)
+    if ending == ".npy":
+        return _checked(file, {ONLY: _one_array(file)})
     if ending in TABLES:
         return _checked(file, inputs_of(read_holdout(file), signature).arrays)
     return _checked(file, read_archive(file).inputs)
@@ -72,6 +75,14 @@ def _checked(file: Path, arrays: Mapping[str, NDArray[Any]]) -> Data:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InvalidRequestError(f"{file}: array {name!r} holds NaN or infinity, which no model should answer")
     return Data(arrays)
+
+
+def _one_array(file: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InvalidRequestError(f"{file}: cannot be read as an .npy file: {error}") from error
+    return array
 
 
 def _json(file: Path, signature: Signature) -> Data:
@@ -114,5 +125,6 @@ def _lines(file: Path, text: bytes) -> list[Any]:
             try:
                 rows.append(orjson.loads(line))
             except orjson.JSONDecodeError as error:
-                raise InvalidTensorError(f"{file}: line {number} is no JSON: {error}") from error
+                where = "standard input takes JSON: " if file == STDIN else f"{file}: "
+                raise InvalidTensorError(f"{where}line {number} is no JSON: {error}") from error
     return rows

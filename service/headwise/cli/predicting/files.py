@@ -39,6 +39,8 @@ def _npz(found: Predictions) -> bytes:
         prefix = f"{name}." if several else ""
         arrays |= {f"{prefix}{key}": array for key in ARRAYS if (array := getattr(head, key)) is not None}
         arrays |= {f"{prefix}classes": np.array(head.classes, np.str_)}
+        if head.indices is not None:
+            arrays[f"{prefix}labels"] = np.array([*head.classes, ""], np.str_)[head.indices]
     return packed(arrays, deflate=True)
 
 
@@ -88,6 +90,9 @@ def _columns(found: Predictions) -> dict[str, list[Any]]:
             }
         elif head.indices is not None:
             columns[f"{prefix}label"] = [None if label is None else str(label) for label in head.labels.tolist()]
+        if head.top is not None:
+            best = np.asarray(head.classes)[head.top]
+            columns |= {f"{prefix}top.{at + 1}": column.tolist() for at, column in enumerate(best.T)}
         for key, of in (("probability", head.probabilities), ("value", head.values), ("margin", head.margins)):
             if of is None:
                 continue

@@ -31,6 +31,8 @@ class GrpcTransport:
             return Reply(call(request.body, timeout=request.timeout, metadata=tuple(request.headers.items())))
         except grpc.RpcError as error:
             return _failed(self._target, request, error)
+        except ValueError as error:  # what grpc raises once the channel is closed
+            return unavailable(self._target.host, error)
 
     def close(self) -> None:
         """Close the channel."""
@@ -80,7 +82,8 @@ def _failed(target: Target, request: Send, error: Any) -> Reply:
     if codes:
         return Reply(error=error_of(codes[0], told), retryable=status is grpc.StatusCode.UNAVAILABLE)
     if status is grpc.StatusCode.UNAVAILABLE:
-        return unavailable(target.host, told)
+        hint = "; is it the HTTP port?" if "SETTINGS" in told or "HTTP" in told else ""
+        return unavailable(target.host, f"{told}{hint}")
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
         return late(target.host, request.timeout)
     code = "payload-too-large" if status is grpc.StatusCode.RESOURCE_EXHAUSTED else ""

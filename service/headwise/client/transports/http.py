@@ -91,4 +91,5 @@ def _plain(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 def _failed(target: Target, request: Send, error: Exception) -> Reply:
     if isinstance(error, httpcore.TimeoutException) and not isinstance(error, httpcore.ConnectTimeout):
         return late(target.url, request.timeout)
-    return unavailable(target.url, str(error) or type(error).__name__)
+    hint = "; is it the gRPC port?" if isinstance(error, httpcore.ProtocolError) else ""
+    return unavailable(target.url, f"{error or type(error).__name__}{hint}")

@@ -153,7 +153,9 @@ def _threshold(value: float | str) -> v1.Threshold:
     return v1.Threshold(name=value) if isinstance(value, str) else v1.Threshold(value=value)
 
 
-def _decision(form: Mapping[str, Any]) -> v1.Decision:
+def _decision(form: Any) -> v1.Decision:
+    if not isinstance(form, Mapping):
+        raise InvalidRequestError(f'decision is {form!r}: an object is expected, such as {{"rule": "argmax"}}')
     rules: Mapping[str, Callable[[], Any]] = {
         "threshold": lambda: v1.ThresholdRule(threshold=form.get("threshold"), thresholds=form.get("thresholds")),
         "per_label": lambda: v1.PerLabelRule(thresholds=form.get("thresholds")),
@@ -172,7 +174,9 @@ def _decision(form: Mapping[str, Any]) -> v1.Decision:
     )
 
 
-def _abstain(form: Mapping[str, Any]) -> v1.Abstain:
+def _abstain(form: Any) -> v1.Abstain:
+    if not isinstance(form, Mapping):
+        raise InvalidRequestError(f'abstain is {form!r}: an object is expected, such as {{"floor": 0.8}}')
     return v1.Abstain(**form)
 
 

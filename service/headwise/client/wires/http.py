@@ -47,8 +47,8 @@ class HttpWire:
         """One batch."""
         body = packed({name: _sent(name, array) for name, array in question.arrays.items()})
         query = {
-            name: ",".join(value) if name == "include" else value if isinstance(value, str) else json.dumps(value)
-            for name, value in (("signature_name", question.signature_name), *question.options.items())
+            "signature_name": question.signature_name,
+            **{name: ",".join(of) if name == "include" else json.dumps(of) for name, of in question.options.items()},
         }
         path = f"{_path(question.model, question.version, question.label)}:classify?{urlencode(query)}"
         return Send(path, body, {**headers, "content-type": NPZ, "accept": NPZ}, timeout)
@@ -84,7 +84,7 @@ class HttpWire:
             several = len(told["heads"]) > 1
             heads = {name: _head(of, f"{name}." if several else "", name, arrays) for name, of in told["heads"].items()}
             return Predictions(
-                told["model"]["name"], told["model"]["version"], told["request_id"], heads, told.get("warnings", ())
+                told["model"]["name"], told["model"]["version"], told["request_id"], heads, told.get("warnings", [])
             )
         except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise BackendProtocolError(f"the answer is none of a headwise gateway: {error}") from error

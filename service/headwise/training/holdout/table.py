@@ -33,6 +33,10 @@ def read_csv(file: Path, *, is_text: Callable[[str], bool]) -> dict[str, Array]:
         types = {name: arrow.string() for name in names if is_text(name)}
         # Of columns that are there twice, pyarrow would read the first as both.
         _check_once(file, names)
+        if all(map(_is_number, names)):
+            raise InvalidRequestError(
+                f"{file}: its first line is {names[0]}, …: a header is expected, with the names of the columns"
+            )
         if len(names) == 1 and (other := re.search(r"[;\t|]", names[0])):
             raise InvalidRequestError(f"{file}: its values are separated by {other[0]!r}: commas are expected")
         with file.open("rb") as stream:
@@ -42,6 +46,14 @@ def read_csv(file: Path, *, is_text: Callable[[str], bool]) -> dict[str, Array]:
     except arrow.ArrowException as error:
         raise InvalidRequestError(f"{file}: cannot be read as CSV with a header: {error}") from error
     return _arrays(file, table)
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def read_parquet(file: Path) -> dict[str, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
@@ -25,8 +26,11 @@ _log = structlog.get_logger(__name__)
 
 NDJSON = "application/x-ndjson"
 
+_Item: TypeAlias = tuple[int, bytes] | HeadwiseError | None
+"""A numbered line; or, last of all, the error that ended the body, or nothing."""
+
 ROWS = 64
-"""Lines that are answered by one call of the model server."""
+"""Lines that are answered by one call of the model server, at most; so many more are read ahead."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 _INFLATED_AT_ONCE = 64 * 1024
@@ -93,25 +97,43 @@ async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def answered(rows: AsyncIterator[bytes], answer: Answer) -> AsyncIterator[bytes]:
-    """A line of answer for every line that is not blank; an error of the body itself is the last line."""
+    """A line of answer for every line that is not blank; an error of the body itself is the last line.
+
+    What has come is answered together, nothing waits for more.
+    """
+    come: asyncio.Queue[_Item] = asyncio.Queue(ROWS)
+    reading = asyncio.create_task(_read(rows, come))
+    last, ended = 0, False
+    try:
+        while not ended:
+            items = [await come.get()]
+            while len(items) < ROWS and not come.empty():
+                items.append(come.get_nowait())
+            batch = [item for item in items if isinstance(item, tuple)]
+            ended = len(batch) < len(items)
+            if batch:
+                last = batch[-1][0]
+                yield await _batch(batch, answer)
+            if isinstance(items[-1], HeadwiseError):
+                yield _error(last + 1, items[-1])
+        await reading
+    finally:
+        reading.cancel()
+
+
+async def _read(rows: AsyncIterator[bytes], come: asyncio.Queue[_Item]) -> None:
+    """Number the lines; then the error that ended them, or nothing."""
+    end: HeadwiseError | None = None
     number = 0
-    batch: list[tuple[int, bytes]] = []
     try:
         async for line in rows:
             number += 1
-            if not line.strip():
-                continue
-            batch.append((number, line))
-            if len(batch) == ROWS:
-                yield await _batch(batch, answer)
-                batch = []
+            if line.strip():
+                await come.put((number, line))
     except HeadwiseError as error:
-        if batch:
-            yield await _batch(batch, answer)
-        yield _error(number + 1, error)
-        return
-    if batch:
-        yield await _batch(batch, answer)
+        end = error
+    finally:
+        await come.put(end)
 
 
 async def _batch(batch: Sequence[tuple[int, bytes]], answer: Answer) -> bytes:
@@ -147,7 +169,7 @@ def _parsed(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        return InvalidTensorError(f"the line is no strict JSON: {error}")
+        return InvalidTensorError(f"the line is no strict JSON, which has no NaN: {error}")
 
 
 def _line(number: int, told: Any) -> bytes:

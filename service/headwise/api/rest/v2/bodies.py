@@ -78,7 +78,7 @@ def read(body: bytes, json_length: str | None, spec: ModelSpec) -> Read:
     try:
         document = orjson.loads(memoryview(body)[:size])
     except orjson.JSONDecodeError as error:
-        raise InvalidRequestError(f"the body is no JSON: {error}") from error
+        raise InvalidRequestError(f"the body is no strict JSON, which has no NaN: {error}") from error
     if not isinstance(document, dict):
         raise InvalidRequestError("the body must be an object with `inputs`")
     found = validated(InferBody, document)

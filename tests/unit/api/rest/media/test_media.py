@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -330,9 +331,35 @@ async def test_options_that_are_traps_are_refused(http: httpx.AsyncClient, query
     assert shape.status_code == 400
 
 
-async def test_a_stream_to_no_model_says_so_in_every_line(http: httpx.AsyncClient) -> None:
-    answers = lines(await post(http, b"[1.0]\n[2.0]", "application/x-ndjson", "nobody"))
-    assert [one["error"]["code"] for one in answers] == ["model-not-found"] * 2
+async def test_what_no_line_can_mend_is_refused_as_a_whole(http: httpx.AsyncClient) -> None:
+    response = await post(http, b"[1.0]\n[2.0]", "application/x-ndjson", "nobody")
+    assert (response.status_code, response.json()["code"]) == (404, "model-not-found")
+    response = await post(http, b"[1.0]", "application/x-ndjson", query="?threshold=7")
+    assert (response.status_code, response.json()["code"]) == (400, "invalid-request")
+
+
+async def test_a_line_is_answered_before_the_next_one_comes() -> None:
+    asked: list[Any] = []
+    answered_one = asyncio.Event()
+
+    async def come() -> AsyncIterator[bytes]:
+        yield b"1"
+        await asyncio.wait_for(answered_one.wait(), 5)
+        for number in range(2, 200):
+            yield str(number).encode()
+
+    async def answer(rows: Sequence[Any]) -> list[Any]:
+        asked.append(list(rows))
+        return list(rows)
+
+    found = []
+    async for line in ndjson.answered(come(), answer):
+        found.append(line)
+        answered_one.set()
+    assert b"".join(found).split() == [str(number).encode() for number in range(1, 200)]
+    assert asked[0] == [1]
+    assert max(map(len, asked)) <= ndjson.ROWS
+    assert len(asked) < 50
 
 
 async def test_only_classify_takes_lines_without_end(http: httpx.AsyncClient) -> None:
