@@ -15,6 +15,7 @@ import pytest
 
 from headwise import AsyncHeadwiseClient, HeadwiseClient, Predictions
 from headwise.client import HeadPredictions
+from headwise.client.steps import Reply, Send, Transport
 from headwise.errors import (
     BackendTimeoutError,
     BackendUnavailableError,
@@ -173,6 +174,28 @@ def test_long_batches_are_cut_and_joined(ask: Ask) -> None:
     whole, cut = ask("classify", "classes", rows), ask("classify", "classes", rows, batch_size=300)
     assert len(cut) == 1000
     assert_same(cut.head, whole.head)
+
+
+class Watched:
+    """Notes what is sent."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.paths: list[str] = []
+
+    def send(self, request: Send) -> Reply:
+        self.paths.append(request.path.partition(":")[0])
+        return self.transport.send(request)
+
+    def close(self) -> None:
+        self.transport.close()
+
+
+def test_all_batches_go_to_the_version_that_answered_the_first(gateway: Served) -> None:
+    with HeadwiseClient(gateway.http) as client:
+        client._transport = watched = Watched(client._transport)
+        client.classify("binary", np.zeros((5, 1)), batch_size=2)
+    assert watched.paths == ["/v1/models/binary", "/v1/models/binary/versions/2", "/v1/models/binary/versions/2"]
 
 
 @pytest.mark.parametrize(

@@ -199,18 +199,20 @@ async def test_what_cannot_be_classified_says_why(
     assert text in details
 
 
-def two_signatures(models: Models) -> None:
+def two_signatures(models: Models, version: int = 1) -> None:
     """A model with two signatures that have a head each, and a third without."""
     specs = {"x": NUMBER}
     signatures = {name: signature_def(specs, {"output_0": NUMBER}) for name in ("serving_default", "value", "raw")}
-    folder = models.folder / "several" / "1"
+    folder = models.folder / "several" / str(version)
     write_saved_model(folder, signatures)
     write_card(folder, {"output_0": BINARY})
     file = folder / "assets.extra" / "head.json"
     card = json.loads(file.read_text("utf-8"))
     card["signatures"]["value"] = {"heads": {"output_0": VALUE}}
     file.write_text(json.dumps(card), "utf-8")
-    models.backend.models["several"] = {1: InMemoryModel(signatures, lambda inputs: {"output_0": inputs["x"]})}
+    models.backend.models.setdefault("several", {})[version] = InMemoryModel(
+        signatures, lambda inputs: {"output_0": version * inputs["x"]}
+    )
 
 
 def multi(*tasks: tuple[str, str, str], rows: Sequence[tf.train.Example] = (example(x=[2.0]),)) -> Any:
@@ -233,6 +235,17 @@ async def test_several_signatures_are_answered_in_one_call(models: Models) -> No
     assert second.regression_result.regressions[0].value == 2.0
     assert [one.model_spec.signature_name for one in answer.results] == ["serving_default", "value"]
     assert {one.model_spec.version.value for one in answer.results} == {1}
+
+
+async def test_all_tasks_are_answered_by_the_version_of_the_first(models: Models) -> None:
+    two_signatures(models)
+    two_signatures(models, version=2)
+    request = multi(("several", "", "classify"), ("several", "value", "regress"))
+    request.tasks[0].model_spec.version.CopyFrom(wrappers_pb2.Int64Value(value=1))
+    async with stubs(models) as stub:
+        answer = await stub.prediction.MultiInference(request)
+    assert [one.model_spec.version.value for one in answer.results] == [1, 1]
+    assert answer.results[1].regression_result.regressions[0].value == 2.0
 
 
 @pytest.mark.parametrize(
