@@ -4,6 +4,8 @@ BIN := .venv/bin
 ENVIRONMENT := .venv/.complete
 BASELINE := headwise.v1.baseline.json
 PROTOS := $(wildcard proto/headwise/*/*.proto)
+# The workers are as many as the cores: each does its numbers on one.
+test test-quick coverage: export OMP_NUM_THREADS := 1
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 EXAMPLES := tumor wine digits parity parity_logit parity_two digit_traits severity diabetes
 
@@ -35,12 +37,12 @@ test-quick: $(ENVIRONMENT) ## the unit tests, under a minute
 	@$(BIN)/python -m pytest -m "not system" $(PARALLEL) tests/unit $(PYTEST_FLAGS)
 
 test-system: $(ENVIRONMENT) ## the tests that need Debian packages; installs them
-	@command -v curl unzip >/dev/null || (apt-get update -qq && apt-get install -qq -y curl unzip)
+	@(command -v curl && command -v unzip) >/dev/null || (apt-get update -qq && apt-get install -qq -y curl unzip)
 	@$(BIN)/python -m pytest -m system $(PYTEST_FLAGS)
 
 coverage: $(ENVIRONMENT) ## branch coverage of what runs inside the tests' own process
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -q $(PARALLEL) tests/unit tests/contract/test_surfaces.py
+	@$(BIN)/coverage run -m pytest -q $(PARALLEL) tests/unit $(addprefix tests/contract/test_,surfaces.py tfs_stubs.py)
 	@$(BIN)/coverage run -m pytest -q $(PARALLEL) -k "not example" $(addprefix tests/e2e/test_,bake_formulas.py export.py rewrite.py)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=85

@@ -157,10 +157,10 @@ def test_a_label_has_its_own_calibrator_only_where_that_surely_pays() -> None:
 
 
 def test_one_label_of_many_has_to_show_more() -> None:
-    """The same label is too sure in both; among 40, one gains as much by chance, so it gets less of a change."""
+    """The same label is too sure in both; among 12, one gains as much by chance, so it gets less of a change."""
     alone = drawn(Form.BINARY, rows=200, stretch=1.6, seed=6)
     random = np.random.default_rng(1)
-    logits = random.normal(0, 1.5, (200, 40))
+    logits = random.normal(0, 1.5, (200, 12))
     on = random.random(logits.shape) < 1 / (1 + np.exp(-logits))
     logits[:, 0], on[:, 0] = alone.logits[:, 0], alone.targets == 1
 
@@ -171,7 +171,7 @@ def test_one_label_of_many_has_to_show_more() -> None:
         assert isinstance(first, Temperature | TemperatureMixture)
         return first.temperature
 
-    assert 1.0 < of_first(40) < of_first(3)
+    assert 1.0 < of_first(12) < of_first(3)
 
 
 def test_a_label_that_is_never_on_has_nothing_of_its_own() -> None:

@@ -14,7 +14,7 @@ from headwise.calibration.calibrate import calibrate
 from headwise.heads import Head, PerLabel
 
 Array = NDArray[Any]
-FILE = Path(__file__).parents[2] / "data" / "predictions" / "ecg_code_resnet.npz"
+FILE = Path(__file__).parents[1] / "data" / "predictions" / "ecg_code_resnet.npz"
 LABELS = ("1dAVb", "RBBB", "LBBB", "SB", "AF", "ST")
 PUBLISHED = dict(zip(LABELS, (0.124, 0.07, 0.05, 0.278, 0.390, 0.174), strict=True))
 
