@@ -96,7 +96,10 @@ def test_an_example_goes_to_one_unit_and_back_and_is_served(examples: Examples, 
     with GatewayProcess("--models", str(model.parent)) as gateway:
         gateway.wait_ready()
         body = {"instances": images[:20].tolist()}
-        served = {number: gateway.classify(f"parity_two/versions/{number}", body).json() for number in (2, 3)}
+        paths = {number: f"parity_two/versions/{number}" for number in (2, 3)}
+        # Ready is a model with one version that answers; the other may still be loading.
+        gateway.wait_for(lambda: all(gateway.classify(path, body).status_code == 200 for path in paths.values()))
+        served = {number: gateway.classify(path, body).json() for number, path in paths.items()}
     answered = (served[number]["predictions"] for number in (2, 3))
     for two, three, index in zip(*answered, answers[1][1][:20], strict=True):
         assert two["index"] == three["index"] == index
