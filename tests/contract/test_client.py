@@ -215,6 +215,8 @@ def test_all_batches_go_to_the_version_that_answered_the_first(gateway: Served) 
         ("binary", LOGITS, {"treshold": 0.2}, InvalidRequestError, "treshold"),
         ("binary/one", LOGITS, {}, InvalidRequestError, "NAME/VERSION"),
         ("binary", LOGITS, {"batch_size": 0}, InvalidRequestError, "batch_size"),
+        ("binary", LOGITS, {"version": 2**63}, InvalidRequestError, "the largest is 9223372036854775807"),
+        ("binary/" + "1" * 5000, LOGITS, {}, InvalidRequestError, "NAME/VERSION"),
         ("binary", LOGITS, {"version": "stable"}, InvalidRequestError, "a label is given as `label`"),
         ("binary", LOGITS, {"threshold": "0.3"}, InvalidRequestError, "no threshold is named '0.3'"),
         ("binary", LOGITS, {"include": ["rw"]}, InvalidRequestError, "include names 'rw'; known are probabilities"),

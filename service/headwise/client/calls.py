@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypedDict
@@ -36,6 +37,8 @@ class Options(TypedDict, total=False):
     progress: bool
 
 
+_MOST_VERSION = 2**63 - 1
+_VERSION = re.compile(r"\d{1,19}", re.ASCII)
 _OF_CALL = frozenset({"version", "label", "timeout", "batch_size", "progress", "signature_name"})
 
 
@@ -59,17 +62,22 @@ class Input:
     shape: tuple[int, ...]
 
 
-def named(model: str, version: int | None = None) -> tuple[str, int | None]:
-    """NAME or NAME/VERSION as name and version.
+def named(model: str, version: int | None = None, label: str | None = None) -> tuple[str, int | None]:
+    """NAME or NAME/VERSION as name and version, beside which no label may stand.
 
     Raises: InvalidRequestError.
     """
     if not isinstance(version, int | None) or isinstance(version, bool):
         raise InvalidRequestError(f"version is {version!r}: a whole number is expected; a label is given as `label`")
     name, _, of_name = model.partition("/")
-    if of_name and (version is not None or not (of_name.isascii() and of_name.isdigit())):
+    if of_name and (version is not None or not _VERSION.fullmatch(of_name)):
         raise InvalidRequestError(f"model is {model!r}: NAME, or NAME/VERSION with digits and no `version` beside it")
-    return name, int(of_name) if of_name else version
+    number = int(of_name) if of_name else version
+    if number is not None and not 0 <= number <= _MOST_VERSION:
+        raise InvalidRequestError(f"version is {number}: the largest is {_MOST_VERSION}")
+    if number is not None and label is not None:
+        raise InvalidRequestError(f"version {number} and label {label!r} are both given: ask for one")
+    return name, number
 
 
 def question(model: str, inputs: Inputs, options: Options) -> Question:
@@ -77,7 +85,7 @@ def question(model: str, inputs: Inputs, options: Options) -> Question:
 
     Raises: InvalidRequestError, InvalidTensorError.
     """
-    name, version = named(model, options.get("version"))
+    name, version = named(model, options.get("version"), options.get("label"))
     if "include" in options:
         options = {**options, "include": _included(options["include"])}
     by_name = inputs if isinstance(inputs, Mapping) else {"": inputs}
@@ -85,8 +93,6 @@ def question(model: str, inputs: Inputs, options: Options) -> Question:
     sizes = {key: len(array) for key, array in arrays.items()}
     if len(set(sizes.values())) > 1:
         raise InvalidTensorError(f"the inputs differ in their number of rows: {sizes}")
-    if version is not None and options.get("label") is not None:
-        raise InvalidRequestError(f"version {version} and label {options.get('label')!r} are both given: ask for one")
     given = {key: value for key, value in options.items() if key not in _OF_CALL and value is not None}
     return Question(
         name,

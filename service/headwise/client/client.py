@@ -55,9 +55,7 @@ class _Flows:
         return self._wire.read_predictions(reply)
 
     def _head(self, model: str, version: int | None, label: str | None) -> Flow[dict[str, Any]]:
-        name, version = named(model, version)
-        if version is not None and label is not None:
-            raise InvalidRequestError(f"version {version} and label {label!r} are both given: ask for one")
+        name, version = named(model, version, label)
 
         def request(left: float) -> Send:
             return self._wire.head(name, version, label, self._headers, left)

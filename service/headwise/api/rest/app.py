@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fastapi import APIRouter, FastAPI, Request
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp
@@ -24,8 +25,17 @@ from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
 from headwise.telemetry.metrics import Metrics
 
-METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"]
-_VERSIONS = ("", "/versions/{version:int}", "/labels/{label}")
+_METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"]
+
+
+class _Version(IntegerConvertor):
+    """Digits that Python makes a number of; of longer ones TensorFlow Serving's paths know what to say."""
+
+    regex = "[0-9]{1,4300}"
+
+
+register_url_convertor("version", _Version())
+_VERSIONS = ("", "/versions/{version:version}", "/labels/{label}")
 """The ways to name a version in a path; none means the newest admitted one."""
 
 
@@ -172,7 +182,7 @@ def _v2(routes: V2Routes) -> APIRouter:
             summary=extra["summary"] if extra else None,
             openapi_extra=extra,
         )
-    router.add_route("/v2{rest:path}", routes.handled("unknown", routes.unknown), METHODS, include_in_schema=False)
+    router.add_route("/v2{rest:path}", routes.handled("unknown", routes.unknown), _METHODS, include_in_schema=False)
     return router
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from headwise.api.finite import check_finite
+from headwise.api.numbers import MOST_DIGITS, whole_number
 from headwise.api.options import ClassifyOptions
 from headwise.api.v2.outputs import of_heads, own_name, prefixed, ranked, raw_name
 from headwise.api.v2.parameters import Parameters, read_options
@@ -17,8 +18,6 @@ from headwise.errors import HeadNotFoundError, InvalidRequestError, InvalidTenso
 from headwise.gateway import Classification, Gateway
 from headwise.repository.model_spec import MAX_VERSION, ModelSpec
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
-
-_MOST_DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +54,10 @@ def model_spec(name: str, version: str, signature_name: str = DEFAULT_SIGNATURE)
     """
     if not version:
         return ModelSpec(name, signature_name=signature_name)
-    if not (version.isascii() and version.isdigit() and len(version) < _MOST_DIGITS and int(version) <= MAX_VERSION):
-        raise VersionNotFoundError(f"model {name} has no version {version[:_MOST_DIGITS]!r}: versions are numbers")
-    return ModelSpec(name, int(version), signature_name=signature_name)
+    number = whole_number(version)
+    if number is None or number > MAX_VERSION:
+        raise VersionNotFoundError(f"model {name} has no version {version[:MOST_DIGITS]!r}: versions are numbers")
+    return ModelSpec(name, number, signature_name=signature_name)
 
 
 def requested(place: str, name: str, parameters: Parameters) -> Requested:

@@ -197,3 +197,12 @@ async def test_the_documentation_describes_the_body_and_every_reference_in_it_re
         target = document
         for key in reference.removeprefix("#/").split("/"):
             target = target[key]
+
+
+@pytest.mark.parametrize(
+    ("method", "end"), [("POST", ":classify"), ("POST", ":predict"), ("GET", "/head"), ("GET", "")]
+)
+async def test_a_version_of_thousands_of_digits_is_no_internal_error(models: Models, method: str, end: str) -> None:
+    async with client(models) as http:
+        answer = await http.request(method, f"/v1/models/tumor/versions/{'1' * 5000}{end}", json=GOOD)
+    assert answer.status_code == 400

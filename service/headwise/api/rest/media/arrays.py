@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from starlette.datastructures import Headers
 
 from headwise.api.inputs import ONLY, fitted
+from headwise.api.numbers import whole_number
 from headwise.api.v2.datatypes import DATATYPES, from_bytes
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidTensorError, PayloadTooLargeError
@@ -26,7 +27,6 @@ DTYPE, SHAPE, INPUT = "headwise-dtype", "headwise-shape", "headwise-input"
 """Headers of a raw body: float32, 2,30 and, for a model with several inputs, the name of one."""
 
 _POINTER = 8
-_MOST_DIGITS = 20
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 _UNREADABLE = (
@@ -118,10 +118,11 @@ def _raw(body: bytes, headers: Headers, _: int) -> NDArray[Any]:
     if dtype not in DATATYPES or dtype == "string":
         known = ", ".join(name for name in DATATYPES if name != "string")
         raise InvalidTensorError(f"the header {DTYPE} is {dtype!r}: a raw body needs one of {known}")
-    sizes = [size.strip() for size in headers.get(SHAPE, "").split(",")]
-    if not all(size.isascii() and size.isdigit() and len(size) < _MOST_DIGITS for size in sizes):
+    sizes = [whole_number(size.strip()) for size in headers.get(SHAPE, "").split(",")]
+    shape = [size for size in sizes if size is not None]
+    if len(shape) < len(sizes):
         raise InvalidTensorError(f"the header {SHAPE} is {headers.get(SHAPE)!r}: a raw body needs sizes, such as 2,30")
-    return from_bytes("the body", DATATYPES[dtype], [int(size) for size in sizes], body)
+    return from_bytes("the body", DATATYPES[dtype], shape, body)
 
 
 READERS: Mapping[str, Reader] = {NPY: _npy, NPZ: _npz, RAW: _raw}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 from urllib.parse import unquote
 
+from headwise.api.numbers import whole_number
 from headwise.api.rest.tfs.answers import EMPTY_PAGE_TYPE, JSON_TYPE, Answer, error, page
 from headwise.repository.model_spec import MAX_VERSION, ModelSpec
 
@@ -47,8 +48,8 @@ def resolve(method: str, target: str, origin: str = "") -> Call | Answer:
         return error(400, f"Malformed request: {method} {target}")
     if found["name"] is None:
         return error(400, "Missing model name in request.")
-    version = None if found["version"] is None else int(found["version"])
-    if version is not None and version > MAX_VERSION:
+    version = None if found["version"] is None else whole_number(found["version"])
+    if found["version"] is not None and (version is None or version > MAX_VERSION):
         return Answer(400, b"", JSON_TYPE)
     label = None if found["label"] is None else _decoded(found["label"])
     return Call(cast(Verb, found["verb"] or "status"), ModelSpec(_decoded(found["name"]), version, label))

@@ -11,6 +11,7 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from headwise.api.numbers import MOST_DIGITS, whole_number
 from headwise.api.options import validated
 from headwise.api.rest.instances import read_array
 from headwise.api.shapes import reshaped
@@ -22,8 +23,6 @@ from headwise.savedmodel import TensorSpec
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 """The header that says how many bytes of a body are JSON; what follows are tensors, one after the other."""
-
-_MOST_DIGITS = 20
 
 Value = bool | int | float | str
 
@@ -92,12 +91,12 @@ def read(body: bytes, json_length: str | None, spec: ModelSpec) -> Read:
 def _json_size(json_length: str | None, size: int) -> int:
     if json_length is None:
         return size
-    is_number = json_length.isascii() and json_length.isdigit() and len(json_length) < _MOST_DIGITS
-    if not (is_number and int(json_length) <= size):
-        raise InvalidRequestError(f"{JSON_LENGTH} is {json_length[:_MOST_DIGITS]!r}: the body has {size} bytes")
-    if int(json_length) == 0:
+    length = whole_number(json_length)
+    if length is None or length > size:
+        raise InvalidRequestError(f"{JSON_LENGTH} is {json_length[:MOST_DIGITS]!r}: the body has {size} bytes")
+    if length == 0:
         raise UnsupportedError(f"{JSON_LENGTH} is 0: send the JSON that names the input before its bytes")
-    return int(json_length)
+    return length
 
 
 def _arrays(tensors: Sequence[InputTensor], rest: memoryview) -> list[tuple[str, NDArray[Any]]]:

@@ -89,3 +89,8 @@ def test_options_is_answered_by_origin_alone(origin: str, status: int) -> None:
 
 def test_head_is_refused() -> None:
     assert resolve("HEAD", "/v1/models/m") == Answer(400, b"")
+
+
+def test_more_digits_than_python_reads_are_a_version_that_is_too_large() -> None:
+    """As every version above int64."""
+    assert resolve("GET", f"/v1/models/m/versions/{2**63}") == resolve("GET", f"/v1/models/m/versions/{'1' * 5000}")
