@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headwise.api.shapes import reshaped
+from headwise.api.shapes import elements, reshaped
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidTensorError
 from headwise.savedmodel.signature import NUMPY_DTYPES
@@ -54,20 +54,8 @@ def _array(name: str, tensor: v1.Tensor) -> NDArray[Any]:
             raise InvalidTensorError(f"input {name!r}: {len(tensor.content)} bytes of content are no {dtype_name}")
         flat = np.frombuffer(tensor.content, dtype.newbyteorder("<")).astype(dtype, copy=False)
     else:
-        flat = _from_field(name, getattr(tensor, field) if field else [], dtype)
+        flat = elements(f"input {name!r}", getattr(tensor, field) if field else [], dtype)
     return reshaped(f"input {name!r}", flat, tensor.shape)
-
-
-def _from_field(name: str, values: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
-    if dtype.kind == "O":
-        texts = np.empty(len(values), dtype=object)
-        texts[:] = list(values)
-        return texts
-    if dtype.kind in "iu" and len(values):
-        limits = np.iinfo(dtype)
-        if min(values) < limits.min or max(values) > limits.max:
-            raise InvalidTensorError(f"input {name!r} holds {min(values)} to {max(values)}: {dtype} cannot")
-    return np.array(values, dtype=dtype)
 
 
 def tensor(array: NDArray[Any]) -> v1.Tensor:

@@ -15,6 +15,7 @@ from headwise.api.options import Include
 from headwise.api.rest import classify_response
 from headwise.api.rest.accept import quality
 from headwise.api.rest.classify_request import read_options
+from headwise.api.rest.content import is_gzip, media_type
 from headwise.api.rest.instances import read_inputs
 from headwise.api.rest.media import arrays, ndjson, npz
 from headwise.api.rest.media import options as query
@@ -22,7 +23,7 @@ from headwise.api.rest.problems import problem
 from headwise.api.rest.tfs import json_text
 from headwise.api.rest.tfs.paths import Call
 from headwise.api.rest.tfs.routes import examples_answer, to_response
-from headwise.errors import HeadwiseError, InvalidRequestError, InvalidTensorError, UnsupportedMediaError
+from headwise.errors import HeadwiseError, InvalidRequestError, InvalidTensorError
 from headwise.gateway import Classification, Gateway, ReadInputs, RequestOptions
 from headwise.repository.model_spec import ModelSpec
 
@@ -50,12 +51,12 @@ class Classify:
         """Answer one request."""
         request.scope["headwise.verb"] = "classify"
         request.scope["headwise.model"] = spec.name
-        media_type = arrays.media_type(request.headers)
+        kind = media_type(request.headers)
         try:
-            if media_type == ndjson.NDJSON:
+            if kind == ndjson.NDJSON:
                 return await self._stream(request, spec)
             body = await request.body()
-            if media_type in arrays.READERS and (media_type != arrays.RAW or arrays.DTYPE in request.headers):
+            if kind in arrays.READERS and (kind != arrays.RAW or arrays.DTYPE in request.headers):
                 return await self._arrays(request, spec, body)
             document = parse(body)
             if document is None:
@@ -88,9 +89,6 @@ class Classify:
         options.by_head(model.heads(signature_name))
         if "provenance" in include:
             raise InvalidRequestError("include: a stream has no room for provenance; ask for it with one batch")
-        encoding = request.headers.get("content-encoding", "").strip().lower()
-        if encoding not in ("", "identity", "gzip"):
-            raise UnsupportedMediaError(f"Content-Encoding {encoding!r} is not read: send gzip or nothing")
 
         async def answer(rows: Sequence[Any]) -> list[Any]:
             document = {"instances": rows}
@@ -101,7 +99,7 @@ class Classify:
             whose = {"model_version": found.model.version, **({"warnings": found.warnings} if found.warnings else {})}
             return [{**whose, "prediction": one} for one in told]
 
-        lines = ndjson.lines(request.stream(), self._limit, gzip=encoding == "gzip")
+        lines = ndjson.lines(request.stream(), self._limit, gzip=is_gzip(request.headers))
         return ndjson.LinesResponse(ndjson.answered(lines, answer))
 
     async def _classified(

@@ -12,9 +12,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headwise.api.request_id import HEADER, request_id
-from headwise.api.rest.media.arrays import media_type
+from headwise.api.rest.content import GZIP, is_gzip, media_type
 from headwise.api.rest.media.ndjson import NDJSON
-from headwise.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaError
+from headwise.errors import InvalidRequestError, PayloadTooLargeError
 from headwise.telemetry.metrics import OTHER, Metrics
 
 _log = structlog.get_logger(__name__)
@@ -30,7 +30,6 @@ _CORS = {
 }
 """As TensorFlow Serving sends them with --rest_api_enable_cors_support."""
 
-_GZIP = 16 + zlib.MAX_WBITS
 _CLOSED = 499
 """Recorded where the caller went away before the answer, as nginx has it."""
 
@@ -116,13 +115,11 @@ class _Body:
     async def __call__(self) -> Message:
         if self._done:
             return await self._receive()
-        encoding = self._headers.get("content-encoding", "identity").strip().lower()
-        if encoding not in ("identity", "gzip", ""):
-            raise UnsupportedMediaError(f"Content-Encoding {encoding!r} is not read: send gzip or nothing")
+        packed = is_gzip(self._headers)
         declared = self._headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > self._limit:
             raise self._too_large()
-        inflate = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
+        inflate = zlib.decompressobj(GZIP) if packed else None
         body = bytearray()
         received, more = 0, True
         while more:

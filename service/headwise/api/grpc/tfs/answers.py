@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from google.protobuf.message import Message
 
 from headwise.api.examples import by_head
+from headwise.backends import base
 from headwise.gateway import Classification
 from headwise.tfserving import inference_pb2, prediction_service_pb2
 
@@ -42,6 +46,22 @@ def regression(found: Classification) -> inference_pb2.RegressionResult:
     """
     rows = [inference_pb2.Regression(value=value) for value in by_head.values(found).tolist()]
     return inference_pb2.RegressionResult(regressions=rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a method with tf.Examples takes and answers."""
+
+    request: type[Any]
+    response: type[Any]
+    result: Callable[[Classification], Message]
+
+
+KINDS: Mapping[str, Kind] = {
+    base.CLASSIFY: Kind(inference_pb2.ClassificationRequest, inference_pb2.ClassificationResponse, classification),
+    base.REGRESS: Kind(inference_pb2.RegressionRequest, inference_pb2.RegressionResponse, regression),
+}
+"""By method."""
 
 
 def task(found: Classification, signature_name: str, method: Method) -> inference_pb2.InferenceResult:

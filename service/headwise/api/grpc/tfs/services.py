@@ -13,7 +13,7 @@ from headwise.api.examples.examples import Examples
 from headwise.api.grpc.calls import Call, Calls, Unary, read, refusal, written
 from headwise.api.grpc.tfs import answers
 from headwise.backends import model_specs
-from headwise.backends.base import CLASSIFY, METADATA, MULTI_INFERENCE, PREDICT, REGRESS, STATUS, Arrays
+from headwise.backends.base import METADATA, MULTI_INFERENCE, PREDICT, STATUS, Arrays
 from headwise.errors import BackendRejectedError, InvalidRequestError, NotFoundError, UnsupportedError
 from headwise.gateway import Classification, Gateway, RequestOptions
 from headwise.savedmodel import Signature
@@ -36,11 +36,8 @@ class TfsServicer:
     def handlers(self, calls: Calls) -> tuple[grpc.GenericRpcHandler, ...]:
         """The methods of both services."""
         methods: dict[str, Unary] = {
-            PREDICT: partial(self._forward, PREDICT),
-            METADATA: partial(self._forward, METADATA),
-            STATUS: partial(self._forward, STATUS),
-            CLASSIFY: self.classify,
-            REGRESS: self.regress,
+            **{method: partial(self._forward, method) for method in (PREDICT, METADATA, STATUS)},
+            **{method: partial(self.examples, method) for method in answers.KINDS},
             MULTI_INFERENCE: self.multi_inference,
         }
         handlers: dict[str, dict[str, grpc.RpcMethodHandler]] = {}
@@ -49,29 +46,15 @@ class TfsServicer:
             handlers.setdefault(service, {})[method] = calls.unary(f"{PACKAGE}.{path}", answer, _refusal)
         return tuple(grpc.method_handlers_generic_handler(service, of) for service, of in handlers.items())
 
-    async def classify(self, data: bytes, call: Call) -> bytes:
-        """Labels with calibrated scores; the model's own answer where no card speaks."""
-        request = read(inference_pb2.ClassificationRequest, data)
+    async def examples(self, method: str, data: bytes, call: Call) -> bytes:
+        """Classify and Regress, by the head; the model's own answer where no card speaks."""
+        kind = answers.KINDS[method]
+        request = read(kind.request, data)
         found = await self._by_head(request.model_spec, request.input, call)
         if found is None:
-            return await self._forward(CLASSIFY, data, call)
-        response = inference_pb2.ClassificationResponse(
-            result=answers.classification(found),
-            model_spec=answers.model_spec(found, _signature(request.model_spec)),
-        )
-        return written(response)
-
-    async def regress(self, data: bytes, call: Call) -> bytes:
-        """The head's value, or its positive class's probability; the model's own answer where no card speaks."""
-        request = read(inference_pb2.RegressionRequest, data)
-        found = await self._by_head(request.model_spec, request.input, call)
-        if found is None:
-            return await self._forward(REGRESS, data, call)
-        response = inference_pb2.RegressionResponse(
-            result=answers.regression(found),
-            model_spec=answers.model_spec(found, _signature(request.model_spec)),
-        )
-        return written(response)
+            return await self._forward(method, data, call)
+        spec = answers.model_spec(found, _signature(request.model_spec))
+        return written(kind.response(result=kind.result(found), model_spec=spec))
 
     async def multi_inference(self, data: bytes, call: Call) -> bytes:
         """Several signatures of one version, the one that answers the first task."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headwise.api.shapes import reshaped
+from headwise.api.shapes import elements, reshaped
 from headwise.api.v2.datatypes import datatype_of, dtype_of, from_bytes, to_bytes
 from headwise.errors import InvalidRequestError, InvalidTensorError
 from headwise.savedmodel.signature import NUMPY_DTYPES
@@ -60,17 +60,7 @@ def _typed(tensor: v2.ModelInferRequest.InferInputTensor) -> NDArray[Any]:
     filled = [of.name for of, _ in tensor.contents.ListFields()]
     if set(filled) - {field}:
         raise InvalidTensorError(f"{place} is {tensor.datatype} and has {', '.join(filled)}: {field} is expected")
-    values = getattr(tensor.contents, field)
-    if dtype.kind == "O":
-        flat = np.empty(len(values), object)
-        flat[:] = list(values)
-    else:
-        if dtype.kind in "iu" and len(values):
-            limits = np.iinfo(dtype.name)
-            if min(values) < limits.min or max(values) > limits.max:
-                raise InvalidTensorError(f"{place} holds {min(values)} to {max(values)}: {dtype} cannot")
-        flat = np.array(values, dtype)
-    return reshaped(place, flat, tensor.shape)
+    return reshaped(place, elements(place, getattr(tensor.contents, field), dtype), tensor.shape)
 
 
 def fill(response: v2.ModelInferResponse, outputs: Mapping[str, NDArray[Any]], *, raw: bool) -> None:

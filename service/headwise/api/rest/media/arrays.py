@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 
 from headwise.api.inputs import ONLY, fitted
 from headwise.api.numbers import whole_number
+from headwise.api.rest.content import media_type
 from headwise.api.v2.datatypes import DATATYPES, from_bytes
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidTensorError, PayloadTooLargeError
@@ -54,11 +55,6 @@ def read(body: bytes, headers: Headers, limit: int, signature: Signature) -> Arr
     found = READERS[media_type(headers)](body, headers, limit)
     named = {headers.get(INPUT, ONLY): found} if isinstance(found, np.ndarray) else found
     return fitted(named, signature)
-
-
-def media_type(headers: Headers) -> str:
-    """The content type without its parameters."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _npy(body: bytes, _: Headers, limit: int) -> NDArray[Any]:

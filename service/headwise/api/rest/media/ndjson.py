@@ -12,7 +12,8 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from headwise.api.status import INTERNAL_TEXT, shown
+from headwise.api.rest.content import GZIP
+from headwise.api.status import INTERNAL, shown, status_of
 from headwise.errors import (
     BackendRejectedError,
     HeadMismatchError,
@@ -32,7 +33,6 @@ _Item: TypeAlias = tuple[int, bytes] | HeadwiseError | None
 ROWS = 64
 """Lines that are answered by one call of the model server, at most; so many more are read ahead."""
 
-_GZIP = 16 + zlib.MAX_WBITS
 _INFLATED_AT_ONCE = 64 * 1024
 
 Answer: TypeAlias = Callable[[Sequence[Any]], Awaitable[list[Any]]]
@@ -79,13 +79,13 @@ async def lines(chunks: AsyncIterator[bytes], limit: int, *, gzip: bool) -> Asyn
 
 async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """A gzip body, one member or several, a little at a time."""
-    inflate = zlib.decompressobj(_GZIP)
+    inflate = zlib.decompressobj(GZIP)
     begun = False
     async for part in chunks:
         chunk = part
         while chunk:
             if inflate.eof:
-                inflate = zlib.decompressobj(_GZIP)
+                inflate = zlib.decompressobj(GZIP)
             begun = True
             try:
                 yield inflate.decompress(chunk, _INFLATED_AT_ONCE)
@@ -154,11 +154,10 @@ async def _told(rows: Sequence[Any], answer: Answer) -> list[Any]:
     """An answer a row, or the error of all of them."""
     try:
         return await answer(rows)
-    except HeadwiseError as error:
+    except Exception as error:  # noqa: BLE001  # the answer has begun: what nobody expected must end in a line, too
+        if status_of(error) is INTERNAL:
+            _log.exception("internal error")
         return [error] * len(rows)
-    except Exception:  # noqa: BLE001  # the answer has begun: what nobody expected must end in a line, too
-        _log.exception("internal error")
-        return [HeadwiseError(INTERNAL_TEXT)] * len(rows)
 
 
 OF_A_ROW = (InvalidRequestError, HeadMismatchError, BackendRejectedError)
@@ -173,10 +172,10 @@ def _parsed(line: bytes) -> Any:
 
 
 def _line(number: int, told: Any) -> bytes:
-    return _error(number, told) if isinstance(told, HeadwiseError) else orjson.dumps(told) + b"\n"
+    return _error(number, told) if isinstance(told, Exception) else orjson.dumps(told) + b"\n"
 
 
-def _error(number: int, error: HeadwiseError) -> bytes:
+def _error(number: int, error: Exception) -> bytes:
     status, code, text = shown(error)
     told = {"line": number, "status": status.http, "code": code, "detail": text}
     return orjson.dumps({"error": told}) + b"\n"
