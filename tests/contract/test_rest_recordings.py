@@ -14,8 +14,7 @@ import uvicorn
 
 from headwise.bootstrap import build
 from headwise.settings import Settings
-from headwise.tfserving import model_service_pb2
-from support.recordings import Group, difference, groups
+from support.recordings import Group, difference, groups, is_as_recorded
 from support.server_process import channel, eventually, server_process
 
 _NOT_FINITE = "a 502 that names output and rows takes the place of invalid JSON"
@@ -66,7 +65,7 @@ def gateways(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         server = stack.enter_context(server_process(*flags))
         target = server.addresses[0]
         opened = stack.enter_context(channel(target))
-        eventually(lambda: _all_loaded(opened, group))
+        eventually(lambda: group.all_loaded(opened))
         _replay_grpc_first(opened, group)
         settings = Settings(backend=target, model_config_file=folder / "models.config", cors="cors" in group.name)
         bare = settings.model_copy(update={"tfs_nonfinite": "bare"})
@@ -85,12 +84,8 @@ def _parametrized(cases: list[tuple[str, dict[str, Any]]]) -> pytest.MarkDecorat
 
 @_parametrized(_CASES)
 def test_answers_as_recorded(gateways: Gateways, case: dict[str, Any]) -> None:
-    found = difference("rest", case, gateways.url)
-    if reason := KNOWN_DIFFERENCES.get(case["name"]):
-        assert found, f"{case['name']} passes now; it was said to differ because {reason}"
-        return
-    assert found is None
-    _passed.add(case["name"])
+    if is_as_recorded("rest", case, gateways.url, KNOWN_DIFFERENCES):
+        _passed.add(case["name"])
 
 
 @_parametrized(_BARE_CASES)
@@ -112,21 +107,6 @@ def _replay_grpc_first(opened: grpc.Channel, group: Group) -> None:
     if group.name == "reload":
         for case in groups("grpc")[group.name].cases:
             assert difference("grpc", case, opened) is None, case["name"]
-
-
-def _all_loaded(opened: grpc.Channel, group: Group) -> bool:
-    call = opened.unary_unary(
-        "/tensorflow.serving.ModelService/GetModelStatus",
-        request_serializer=model_service_pb2.GetModelStatusRequest.SerializeToString,
-        response_deserializer=model_service_pb2.GetModelStatusResponse.FromString,
-    )
-    for name in group.model_names():
-        request = model_service_pb2.GetModelStatusRequest()
-        request.model_spec.name = name
-        versions = call(request, timeout=10).model_version_status
-        if not versions or any(version.state != version.AVAILABLE for version in versions):
-            return False
-    return True
 
 
 @contextmanager

@@ -3,11 +3,16 @@
 import importlib.util
 import json
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import grpc
+
+from headwise.tfserving import model_service_pb2
 
 FOLDER = Path(__file__).parents[1] / "golden" / "tfs_recordings"
 MODELS = FOLDER / "models"
@@ -38,6 +43,21 @@ class Group:
         lines = (line.strip() for line in self.model_config.splitlines())
         return [line.split('"')[1] for line in lines if line.startswith("name:")]
 
+    def all_loaded(self, opened: grpc.Channel) -> bool:
+        """Whether the server behind the channel has every version of the group's models."""
+        call = opened.unary_unary(
+            "/tensorflow.serving.ModelService/GetModelStatus",
+            request_serializer=model_service_pb2.GetModelStatusRequest.SerializeToString,
+            response_deserializer=model_service_pb2.GetModelStatusResponse.FromString,
+        )
+        for name in self.model_names():
+            request = model_service_pb2.GetModelStatusRequest()
+            request.model_spec.name = name
+            versions = call(request, timeout=10).model_version_status
+            if not versions or any(version.state != version.AVAILABLE for version in versions):
+                return False
+        return True
+
 
 @cache
 def groups(surface: str = "grpc") -> dict[str, Group]:
@@ -59,6 +79,19 @@ def groups(surface: str = "grpc") -> dict[str, Group]:
 def difference(surface: str, case: dict[str, Any], target: Any) -> str | None:
     """Replay one case against a gRPC channel or a base URL and say how the answer differs, if it does."""
     return _replay().replay(surface, case | {"model_base": str(MODELS)}, target, _OPTIONS)  # type: ignore[no-any-return]
+
+
+def is_as_recorded(surface: str, case: dict[str, Any], target: Any, known_differences: Mapping[str, str]) -> bool:
+    """Hold one case against the answer of a target; False where it differs and is said to.
+
+    Raises: AssertionError where it differs and nobody said so, or is said to differ and does not.
+    """
+    found = difference(surface, case, target)
+    if reason := known_differences.get(case["name"]):
+        assert found, f"{case['name']} passes now; it was said to differ because {reason}"
+        return False
+    assert found is None, found
+    return True
 
 
 @cache
