@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwise.api.rest.classify_response import classification
-from headwise.gateway import Classification, HeadAnswer
+from headwise.gateway import BatchAnswer, HeadAnswer
 from headwise.heads import Activation, Head, Prediction, Temperature, contract
 from headwise.heads.links import Float64, log_softmax
 from headwise.repository.served_model import ServedModel
@@ -82,7 +82,7 @@ def measure(head: Head, output: NDArray[Any], rounds: int) -> Costs:
 
     def body() -> bytes:
         answer = HeadAnswer(head, head.answer(output), output)
-        return classification(Classification(MODEL, {"output_0": answer}), "id", frozenset({"probabilities"}))
+        return classification(BatchAnswer(MODEL, {"output_0": answer}).whole, "id", frozenset({"probabilities"}))
 
     calls = max(1, 1024 // len(output))
     bare, checks, bodies = [], [], []

@@ -64,8 +64,8 @@ class Tripwires:
         self._logged: set[tuple[Place, str, str]] = set()
         self.strict = on_contradiction == "refuse"
 
-    def judge(self, place: Place, head: Head, prediction: Prediction) -> tuple[HeadWarning, ...]:
-        """What speaks against an answer that is given all the same.
+    def judge(self, place: Place, head: Head, prediction: Prediction, answers: int = 1) -> tuple[HeadWarning, ...]:
+        """What speaks against so many answers that are given all the same.
 
         Raises: HeadMismatchError if the rows so far prove the head wrong and contradictions are refused. The first
         row that speaks for the head lets it answer again.
@@ -86,7 +86,7 @@ class Tripwires:
         for finding in findings:
             if finding.proven and self.strict:
                 raise HeadMismatchError(finding.message)
-            self._trip(place, finding.code, finding.message)
+            self._trip(place, finding.code, finding.message, answers)
         return tuple(HeadWarning(place.head, finding.code, finding.message) for finding in findings)
 
     def refused(self, place: Place, error: HeadMismatchError) -> str | None:
@@ -106,8 +106,8 @@ class Tripwires:
         self._evidence[place] = known
         return known
 
-    def _trip(self, place: Place, code: str, reason: str) -> None:
-        self._metrics.tripped(model=place.model, head=place.head, code=code)
+    def _trip(self, place: Place, code: str, reason: str, answers: int = 1) -> None:
+        self._metrics.tripped(model=place.model, head=place.head, code=code, answers=answers)
         self._log_once(place, "numbers contradict the card", code, code=code, reason=reason)
 
     def _log_once(self, place: Place, event: str, key: str = "", **told: object) -> None:

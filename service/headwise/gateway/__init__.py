@@ -1,6 +1,6 @@
 """The one implementation behind every surface."""
 
-from headwise.gateway.classification import Classification, HeadAnswer, RequestOptions
+from headwise.gateway.classification import BatchAnswer, Classification, HeadAnswer, RequestOptions
 from headwise.gateway.gateway import Gateway, ReadInputs
 
-__all__ = ["Classification", "Gateway", "HeadAnswer", "ReadInputs", "RequestOptions"]
+__all__ = ["BatchAnswer", "Classification", "Gateway", "HeadAnswer", "ReadInputs", "RequestOptions"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -14,6 +15,8 @@ from headwise.heads import Abstain, Head, Options, Prediction
 from headwise.heads.decisions import Rule
 from headwise.repository.served_model import ServedModel
 from headwise.tripwires import HeadWarning
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +90,77 @@ class HeadAnswer:
         """(batch, *positions): one answer each."""
         return self.raw.shape[:1] if self.raw.ndim == 1 else self.raw.shape[:-1]
 
+    def rows(self, start: int, stop: int) -> HeadAnswer:
+        """The answers of some of the rows."""
+        return HeadAnswer(self.head, self.prediction.rows(start, stop), self.raw[start:stop])
+
 
 @dataclass(frozen=True, slots=True)
-class Classification:
-    """The answers of one batch by head name, and the version whose output and card they are.
+class BatchAnswer:
+    """The answers of all rows that travelled as one call and asked alike: of one request or of several.
 
-    warnings: why answers should not be trusted, where the gateway was told to give them all the same.
-    outputs: the further outputs (batch, ...) that were asked for, as they came.
+    warnings: why answers should not be trusted, where the gateway was told to give them all the
+    same. outputs: the further outputs (batch, ...) that were asked for, as they came.
     """
 
     model: ServedModel
     heads: Mapping[str, HeadAnswer]
     warnings: tuple[HeadWarning, ...] = ()
     outputs: Arrays = field(default_factory=dict)
+    _made: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def size(self) -> int:
+        """How many rows."""
+        return len(next(iter(self.heads.values())).raw)
+
+    @property
+    def whole(self) -> Classification:
+        """The answers of a request that travelled alone."""
+        return Classification(self, 0, self.size)
+
+    def once(self, key: Hashable, make: Callable[[BatchAnswer], T]) -> T:
+        """What all its requests tell alike, made by the first of them."""
+        if key not in self._made:
+            self._made[key] = make(self)
+        found: T = self._made[key]
+        return found
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The answers of one request, and the version whose output and card they are.
+
+    They are the rows from start to stop of a batch that other requests may share.
+    """
+
+    batch: BatchAnswer
+    start: int
+    stop: int
+
+    @property
+    def model(self) -> ServedModel:
+        """The version that answered."""
+        return self.batch.model
+
+    @property
+    def warnings(self) -> tuple[HeadWarning, ...]:
+        """Why its answers should not be trusted."""
+        return self.batch.warnings
+
+    @property
+    def shared(self) -> bool:
+        """Whether the batch has rows of other requests."""
+        return self.stop - self.start < self.batch.size
+
+    @cached_property
+    def heads(self) -> Mapping[str, HeadAnswer]:
+        """Its answers by head name."""
+        if not self.shared:
+            return self.batch.heads
+        return {name: answer.rows(self.start, self.stop) for name, answer in self.batch.heads.items()}
+
+    @property
+    def outputs(self) -> Arrays:
+        """The further outputs (batch, ...) that were asked for, as they came."""
+        return {name: array[self.start : self.stop] for name, array in self.batch.outputs.items()}

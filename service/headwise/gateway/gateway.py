@@ -1,13 +1,11 @@
-"""The way of a request: resolve -> pre-flight -> backend -> heads."""
+"""The way of a request: resolve -> pre-flight -> batch -> backend -> heads."""
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
 
 from headwise.backends.base import (
     CLASSIFY,
@@ -19,19 +17,15 @@ from headwise.backends.base import (
     RawPrediction,
     signature_map,
 )
+from headwise.batching import Batcher
 from headwise.errors import (
     BackendProtocolError,
     BackendRejectedError,
-    BackendUnavailableError,
-    HeadMismatchError,
     HeadNotFoundError,
-    InvalidRequestError,
-    OutputMissingError,
-    OutputShapeError,
     VersionNotFoundError,
 )
-from headwise.gateway.classification import Classification, HeadAnswer, RequestOptions
-from headwise.heads import Head, Options
+from headwise.gateway.classification import Classification, RequestOptions
+from headwise.gateway.head_call import ContradictionError, HeadCall
 from headwise.preflight import check_inputs
 from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec
@@ -39,14 +33,17 @@ from headwise.repository.served_model import ServedModel
 from headwise.savedmodel import Signature
 from headwise.telemetry.metrics import Metrics
 from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
-from headwise.tripwires import HeadWarning, Place, Tripwires
+from headwise.tripwires import Tripwires
 
 ReadInputs = Callable[[Signature], Arrays]
 """Turns a request's body into arrays (batch, ...) by the signature of the version that will be asked."""
 
 
 class Gateway:
-    """Answers for models of the repository through the backend."""
+    """Answers for models of the repository through the backend.
+
+    unbatched: models whose requests travel each alone, since their rows depend on one another.
+    """
 
     def __init__(
         self,
@@ -55,8 +52,14 @@ class Gateway:
         *,
         raw_when_refused: bool = False,
         tripwires: Tripwires | None = None,
+        batcher: Batcher | None = None,
+        unbatched: frozenset[str] = frozenset(),
     ) -> None:
         self._backend = backend
+        self._batcher = batcher or Batcher()
+        self._unbatched = unbatched
+        self._seen = repository.snapshot
+        self._calls: dict[tuple[ModelSpec, tuple[str, ...]], HeadCall] = {}
         self._raw_when_refused = raw_when_refused
         self._tripwires = tripwires or Tripwires(Metrics())
         self.repository = repository
@@ -76,7 +79,7 @@ class Gateway:
 
         Raises: every HeadwiseError that a request can meet.
         """
-        deadline = time.monotonic() + timeout
+        deadline = asyncio.get_running_loop().time() + timeout
         try:
             return await self._classify(spec, read, options, deadline, outputs)
         except BackendRejectedError as error:
@@ -176,41 +179,35 @@ class Gateway:
     async def _classify(
         self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, deadline: float, outputs: tuple[str, ...]
     ) -> Classification:
-        asked = await self.resolve(spec, timeout=_left(deadline))
-        signature, heads = asked.signature(spec.signature_name), asked.heads(spec.signature_name)
-        by_head = options.by_head(heads)
-        if unknown := [name for name in outputs if name not in signature.outputs]:
-            known = ", ".join(map(repr, signature.outputs))
-            raise InvalidRequestError(f"{asked} has no output {unknown[0]!r}; its outputs are {known}")
-        inputs = read(signature)
-        batch = check_inputs(inputs, signature)
-        target = ModelSpec(spec.name, asked.version, signature_name=spec.signature_name)
+        call = await self._call(spec, deadline, outputs)
+        asked = call.asked(options)
+        inputs = read(call.signature)
+        rows = check_inputs(inputs, call.signature)
+        together = call.together and spec.name not in self._unbatched
         try:
-            wanted = tuple(dict.fromkeys((*heads, *outputs)))
-            raw = await self._backend.predict(target, inputs, timeout=_left(deadline), outputs=wanted)
-        except BackendRejectedError as error:
-            if error.status == "RESOURCE_EXHAUSTED":
-                raise BackendUnavailableError(f"the model server is busy: {error.detail}") from error
-            raise
-        if raw.version != asked.version:
-            raise BackendProtocolError(f"version {asked.version} was asked, version {raw.version} answered")
-        card_digest = asked.valid_card().digest
-        judged = {
-            name: self._judged(
-                Place(asked.name, asked.version, card_digest, spec.signature_name, name),
-                head,
-                raw,
-                batch,
-                by_head[name],
-            )
-            for name, head in heads.items()
-        }
-        return Classification(
-            asked,
-            {name: answer for name, (answer, _) in judged.items()},
-            tuple(warning for _, warnings in judged.values() for warning in warnings),
-            {name: _rows(raw, name, batch) for name in outputs},
-        )
+            part = await self._batcher.run(call, inputs, rows, asked, deadline=deadline, together=together)
+        except ContradictionError as found:
+            error = found.error
+            code = self._tripwires.refused(found.place, error)
+            raise type(error)(f"{found}{f' ({code})' if code else ''}") from error
+        return Classification(*part)
+
+    async def _call(self, spec: ModelSpec, deadline: float, outputs: tuple[str, ...]) -> HeadCall:
+        """The call that a spec means; kept for as long as the repository's snapshot holds."""
+        snapshot = self.repository.snapshot
+        if self._seen is not snapshot:
+            self._seen = snapshot
+            self._calls.clear()
+        key = (spec, outputs)
+        call = self._calls.get(key)
+        if call is None:
+            left = max(deadline - asyncio.get_running_loop().time(), 0.001)
+            model = await self.resolve(spec, timeout=left)
+            call = HeadCall(model, spec.signature_name, outputs, self._backend, self._tripwires)
+            # A label is the model server's to move.
+            if spec.label is None and not outputs and snapshot is self.repository.snapshot:
+                self._calls[key] = call
+        return call
 
     async def resolve(self, spec: ModelSpec, *, timeout: float) -> ServedModel:
         """The version that a head-aware call asks: the named one, or the newest admitted one.
@@ -245,22 +242,6 @@ class Gateway:
         version: int = answer.model_spec.version.value
         return version
 
-    def _judged(
-        self, place: Place, head: Head, raw: RawPrediction, batch: int, options: Options
-    ) -> tuple[HeadAnswer, tuple[HeadWarning, ...]]:
-        """A head's answer, and what speaks against it.
-
-        Raises: HeadMismatchError naming the output, the version and, where the catalogue has one, the code.
-        """
-        try:
-            output = _rows(raw, place.head, batch)
-            prediction = head.answer(output, options, strict=self._tripwires.strict)
-            warnings = self._tripwires.judge(place, head, prediction)
-        except HeadMismatchError as error:
-            code = self._tripwires.refused(place, error)
-            raise type(error)(f"{place}: {error}{f' ({code})' if code else ''}") from error
-        return HeadAnswer(head, prediction, output), warnings
-
 
 def _answering(method: str, answer: bytes) -> list[prediction_service_pb2.ModelSpec]:
     """Which versions answered; none where the answer says no numbers of a model.
@@ -275,18 +256,3 @@ def _answering(method: str, answer: bytes) -> list[prediction_service_pb2.ModelS
     except DecodeError as error:
         raise BackendProtocolError(f"the model server's answer to {method} cannot be read: {error}") from error
     return []
-
-
-def _rows(raw: RawPrediction, name: str, batch: int) -> NDArray[Any]:
-    """One of the outputs, (batch, ...)."""
-    if name not in raw.outputs:
-        raise OutputMissingError(f"it did not come; these came: {', '.join(raw.outputs) or 'none'}")
-    output = raw.outputs[name]
-    if output.ndim == 0 or output.shape[0] != batch:
-        raise OutputShapeError(f"it has the shape {output.shape} for {batch} rows")
-    return output
-
-
-def _left(deadline: float) -> float:
-    """Seconds until a deadline of the monotonic clock; a call that is late still needs a positive one to fail."""
-    return max(deadline - time.monotonic(), 0.001)

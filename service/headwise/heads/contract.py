@@ -6,7 +6,7 @@ Each batch is checked in one or two passes without a copy; only a batch that fai
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -71,6 +71,10 @@ class Observations:
             return 0
         low, high = RANGES[self.activation]
         return int(np.count_nonzero(self.output <= low) + np.count_nonzero(self.output >= high))
+
+    def rows(self, start: int, stop: int) -> Observations:
+        """Of some of the rows; the errors stay those of the whole batch."""
+        return replace(self, output=self.output[start:stop])
 
 
 def with_units(output: ArrayLike) -> NDArray[np.floating[Any]]:

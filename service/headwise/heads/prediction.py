@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -56,3 +56,21 @@ class Prediction:
         """
         found: NDArray[np.str_] | NDArray[np.object_] | Labels | None = rows.labels(self, self.abstained)
         return found
+
+    def rows(self, start: int, stop: int) -> Prediction:
+        """The answers of some of the rows: each is what it is by its own numbers alone."""
+        cut = {name: array[start:stop] for name in _ROW_BY_ROW if (array := getattr(self, name)) is not None}
+        return replace(self, observations=self.observations.rows(start, stop), **cut)
+
+
+_ROW_BY_ROW = (
+    "probabilities",
+    "indices",
+    "decisions",
+    "values",
+    "margins",
+    "top",
+    "abstained",
+    "sets",
+    "intervals",
+)

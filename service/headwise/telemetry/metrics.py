@@ -47,9 +47,9 @@ class Metrics:
         self._requests.labels(surface, verb, model, status).inc()
         self._duration.labels(surface, verb, model).observe(seconds)
 
-    def tripped(self, *, model: str, head: str, code: str) -> None:
-        """Count one answer of a model of the repository, and a head of its card."""
-        self._tripwires.labels(model, head, code).inc()
+    def tripped(self, *, model: str, head: str, code: str, answers: int = 1) -> None:
+        """Count answers of a model of the repository, and a head of its card."""
+        self._tripwires.labels(model, head, code).inc(answers)
 
     def proved(self, model: str, held: bool) -> None:
         """Count one run of golden records of a model of the repository."""

@@ -8,7 +8,7 @@ import pytest
 
 from headwise.api.grpc.classify_response import classification
 from headwise.api.grpc.tensors import arrays
-from headwise.gateway import Classification, HeadAnswer
+from headwise.gateway import BatchAnswer, HeadAnswer
 from headwise.heads import Abstain, Argmax, Cost, Head, HeadCard, Options, PredictionSet, Prior
 from headwise.heads.calibrators import EachLabel, Identity, Temperature, VennAbers
 from headwise.repository.cards import CardFile
@@ -24,9 +24,9 @@ VENN_ABERS = VennAbers((0.0,), (0.125, 0.25, 0.5), (0.25, 0.5, 0.75))
 def answer(head: Head, raw: Any, *include: int, dtype: str = "float64", options: Options = NO_OPTIONS) -> v1.HeadAnswer:
     output = np.asarray(raw, dtype)
     card = CardFile(HeadCard(1, {}), "d1935", b"{}")
-    answered = Classification(
+    answered = BatchAnswer(
         ServedModel("m", 3, {}, card), {"p": HeadAnswer(head, head.answer(output, options), output)}
-    )
+    ).whole
     response = classification(answered, "id-1", frozenset(include))
     assert (response.request_id, response.model_name, response.model_version) == ("id-1", "m", 3)
     said: v1.HeadAnswer = response.heads["p"]

@@ -39,7 +39,7 @@ def models(tmp_path: Path) -> Models:
 
 
 class Counting(InMemoryBackend):
-    """Counts the calls that have begun, and holds them until it is told to go on."""
+    """Counts the rows that have begun, and holds them until it is told to go on."""
 
     begun = 0
     held: asyncio.Event | None = None
@@ -47,7 +47,7 @@ class Counting(InMemoryBackend):
     async def predict(
         self, spec: ModelSpec, inputs: Arrays, *, timeout: float, outputs: tuple[str, ...] = ()
     ) -> RawPrediction:
-        self.begun += 1
+        self.begun += len(next(iter(inputs.values())))
         if self.held is not None:
             await self.held.wait()
         return await super().predict(spec, inputs, timeout=timeout, outputs=outputs)

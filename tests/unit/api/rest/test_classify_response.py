@@ -10,7 +10,7 @@ import pytest
 from headwise.api.options import Include
 from headwise.api.rest.classify_response import classification
 from headwise.errors import NonFiniteOutputError
-from headwise.gateway import Classification, HeadAnswer
+from headwise.gateway import BatchAnswer, HeadAnswer
 from headwise.heads import Abstain, Argmax, Head, HeadCard, Options, PredictionSet
 from headwise.heads.calibrators import EachLabel, Temperature, VennAbers
 from headwise.repository.cards import CardFile
@@ -41,7 +41,7 @@ def respond(
         output = np.asarray(raw, np.float64)
         answers[name] = HeadAnswer(head, head.answer(output, options), output)
     card = CardFile(HeadCard(1, {}), "d1935", b"{}")
-    body = classification(Classification(ServedModel("tumor", 3, {}, card), answers), "id-1", include)
+    body = classification(BatchAnswer(ServedModel("tumor", 3, {}, card), answers).whole, "id-1", include)
     parsed: dict[str, Any] = json.loads(body, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     return parsed
 
@@ -199,7 +199,7 @@ def test_intervals_that_no_calibrator_gives_are_null_and_classes_have_none() -> 
 def test_warnings_are_there_only_where_something_speaks_against_an_answer() -> None:
     output = np.array([[0.75]])
     answer = {"output_0": HeadAnswer(BINARY, BINARY.answer(output), output)}
-    warned = Classification(ServedModel("tumor", 3, {}), answer, (HeadWarning("output_0", "HW118", "too large"),))
+    warned = BatchAnswer(ServedModel("tumor", 3, {}), answer, (HeadWarning("output_0", "HW118", "too large"),)).whole
     body = json.loads(classification(warned, "id-1", PROBABILITIES))
     assert body["warnings"] == [{"head": "output_0", "code": "HW118", "message": "too large"}]
     assert "warnings" not in respond({"output_0": (BINARY, [[0.75]])})

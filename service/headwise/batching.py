@@ -1,0 +1,319 @@
+"""Adaptive micro-batching: the rows of concurrent requests travel as one call.
+
+Nothing waits while the backend is idle: the first request goes at the end of the loop's turn, with whatever came in the
+same turn. What comes while a call is under way forms the next one, which goes as soon as that call is back, is full, or
+has waited for `Limits.wait`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+
+from headwise.backends.base import Arrays, RawPrediction
+from headwise.errors import BackendTimeoutError
+
+A = TypeVar("A")
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far requests may be put together.
+
+    rows, size: of a call, size in bytes; a request that is larger alone goes alone. wait: seconds after which a request
+    goes although earlier calls of its kind are still under way. calls: under way at once, of one kind; of all kinds
+    `calls_in_all`. sizes: numbers of rows that the backend pads a batch to (TensorFlow Serving's allowed_batch_sizes).
+    """
+
+    rows: int = 1024
+    size: int = 8 * 1024 * 1024
+    wait: float = 0.005
+    calls: int = 4
+    calls_in_all: int = 8
+    sizes: tuple[int, ...] = ()
+
+    @property
+    def full(self) -> int:
+        """The rows of a call that cannot grow."""
+        return max(self.sizes, default=self.rows)
+
+    def most_rows(self, waiting: int) -> int:
+        """How many of the waiting rows the next call should take: no more than fill a size, where there are sizes."""
+        if not self.sizes:
+            return self.rows
+        return max((size for size in self.sizes if size <= waiting), default=min(self.sizes))
+
+
+class Work(Protocol[Answer_co]):
+    """What is done for a batch."""
+
+    @property
+    def key(self) -> Hashable:
+        """Requests of equal keys, and tensors of equal dtypes and shapes but for their rows, travel together."""
+
+    async def call(self, inputs: Arrays, *, deadline: float) -> RawPrediction:
+        """Ask the backend; deadline by the loop's clock. Every output has as many rows as the inputs."""
+
+    def may_be_ones_fault(self, error: Exception) -> bool:
+        """Whether a call that failed so may go well without one of its requests."""
+
+    def answer(self, raw: RawPrediction, asked: Any, requests: int) -> Answer_co:
+        """The answer to so many requests that asked alike, from their rows of the outputs."""
+
+
+class Part(NamedTuple, Generic[A]):
+    """A request's rows of an answer, from start to stop."""
+
+    answer: A
+    start: int
+    stop: int
+
+
+class _Member:
+    """A request on its way."""
+
+    __slots__ = ("answer", "asked", "deadline", "inputs", "rows", "since", "size")
+
+    def __init__(self, inputs: Arrays, rows: int, asked: Hashable, deadline: float, since: float) -> None:
+        self.inputs = inputs
+        self.rows = rows
+        self.asked = asked
+        self.deadline = deadline
+        self.since = since
+        self.size = sum(array.nbytes for array in inputs.values())
+        self.answer: asyncio.Future[Part[Any]] = asyncio.get_running_loop().create_future()
+
+
+class _Lane:
+    """Requests that may travel together: those that wait, and the calls under way."""
+
+    def __init__(self, key: Hashable, work: Work[Any]) -> None:
+        self.key = key
+        self.work = work
+        self.waiting: deque[_Member] = deque()
+        self.rows = self.size = 0
+        self.queued = False
+        self.timer: asyncio.TimerHandle | None = None
+        self.calls: dict[asyncio.Task[None], Sequence[_Member]] = {}
+
+    def add(self, member: _Member) -> None:
+        self.waiting.append(member)
+        self.rows += member.rows
+        self.size += member.size
+
+    def take(self, limits: Limits) -> list[_Member]:
+        """The members of the next call; those that have been answered meanwhile, or are gone, are left out."""
+        taken: list[_Member] = []
+        rows = size = 0
+        most = limits.most_rows(self.rows)
+        while self.waiting:
+            member = self.waiting[0]
+            if not member.answer.done():
+                if taken and (rows + member.rows > most or size + member.size > limits.size):
+                    break
+                taken.append(member)
+                rows, size = rows + member.rows, size + member.size
+            self.waiting.popleft()
+            self.rows -= member.rows
+            self.size -= member.size
+        return taken
+
+    def due(self, limits: Limits, now: float) -> bool:
+        """Whether the next call may go."""
+        if not self.waiting or len(self.calls) >= limits.calls:
+            return False
+        full = self.rows >= limits.full or self.size >= limits.size
+        return not self.calls or full or now - self.waiting[0].since >= limits.wait
+
+
+class Batcher:
+    """Puts requests together; one for a gateway. Use it within one event loop."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._lanes: dict[Hashable, _Lane] = {}
+        self._ready: deque[_Lane] = deque()
+        self._calls = 0
+        self._pumping = False
+        self._sweep: asyncio.TimerHandle | None = None
+
+    async def run(
+        self, work: Work[A], inputs: Arrays, rows: int, asked: Hashable, *, deadline: float, together: bool = True
+    ) -> Part[A]:
+        """Answer_co one request of `rows` rows; deadline by the loop's clock. not together: it travels alone, at once.
+
+        Raises: what `work` raises for this request's rows; BackendTimeoutError at the deadline. An error of other
+        requests in the batch does not reach it.
+        """
+        member = _Member(inputs, rows, asked, deadline, asyncio.get_running_loop().time())
+        if not together:
+            await _run(work, [member])
+            return await member.answer
+        shapes = tuple([(name, array.dtype.num, array.shape[1:]) for name, array in inputs.items()])
+        key = (work.key, shapes)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(key, work)
+        lane.add(member)
+        self._wake(lane)
+        self._watch(member)
+        try:
+            return await member.answer
+        except asyncio.CancelledError:
+            # Nobody waits for this row any more: a call that runs for nobody ends.
+            for task, members in lane.calls.items():
+                if member in members and all(mate.answer.done() for mate in members):
+                    task.cancel()
+            raise
+
+    def _wake(self, lane: _Lane) -> None:
+        """Have the lane looked at when the loop's turn ends, after the lanes that came before it."""
+        if not lane.queued:
+            lane.queued = True
+            self._ready.append(lane)
+        if not self._pumping:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Start what is due, a call of each lane in turn, while there is room for calls."""
+        self._pumping = False
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        while self._ready and self._calls < self._limits.calls_in_all:
+            lane = self._ready.popleft()
+            lane.queued = False
+            if lane.due(self._limits, now) and (members := lane.take(self._limits)):
+                task = loop.create_task(_run(lane.work, members))
+                lane.calls[task] = members
+                self._calls += 1
+                task.add_done_callback(partial(self._landed, lane))
+                if lane.waiting:
+                    lane.queued = True
+                    self._ready.append(lane)
+            elif lane.waiting and lane.timer is None and len(lane.calls) < self._limits.calls:
+                lane.timer = loop.call_at(lane.waiting[0].since + self._limits.wait, self._ring, lane)
+            self._forget(lane)
+
+    def _ring(self, lane: _Lane) -> None:
+        """A request of the lane has waited long enough."""
+        lane.timer = None
+        self._wake(lane)
+
+    def _landed(self, lane: _Lane, task: asyncio.Task[None]) -> None:
+        self._calls -= 1
+        for member in lane.calls.pop(task):
+            if not member.answer.done():  # the call was cancelled
+                member.answer.cancel()
+        self._wake(lane)
+
+    def _forget(self, lane: _Lane) -> None:
+        """A lane without requests is gone: its model may be, too."""
+        if not (lane.waiting or lane.calls or lane.queued):
+            if lane.timer is not None:
+                lane.timer.cancel()
+            self._lanes.pop(lane.key, None)
+
+    def _watch(self, member: _Member) -> None:
+        """Have somebody look when the member's deadline comes; one timer is enough for all."""
+        if self._sweep is None or member.deadline < self._sweep.when():
+            if self._sweep is not None:
+                self._sweep.cancel()
+            loop = asyncio.get_running_loop()
+            self._sweep = loop.call_at(member.deadline, self._expire)
+
+    def _expire(self) -> None:
+        """Answer_co those whose deadline has come; their batch-mates go on."""
+        self._sweep = None
+        now = asyncio.get_running_loop().time()
+        left: _Member | None = None
+        for member in self._members():
+            if member.answer.done():
+                continue
+            if member.deadline <= now:
+                waited = f"the model server did not answer within {now - member.since:.3g} s"
+                member.answer.set_exception(BackendTimeoutError(waited))
+            elif left is None or member.deadline < left.deadline:
+                left = member
+        if left is not None:
+            self._watch(left)
+
+    def _members(self) -> Iterable[_Member]:
+        for lane in self._lanes.values():
+            yield from lane.waiting
+            for members in lane.calls.values():
+                yield from members
+
+
+async def _run(work: Work[Any], members: Sequence[_Member]) -> None:
+    """Answer_co every member, whatever happens: somebody waits for each."""
+    groups = _grouped(members)
+    ordered = list(itertools.chain.from_iterable(groups))
+    try:
+        raw = await work.call(_joined(ordered), deadline=max(member.deadline for member in ordered))
+    except Exception as error:  # noqa: BLE001  # a batch that ended without an answer would leave its callers waiting
+        if len(ordered) > 1 and work.may_be_ones_fault(error):
+            half = len(ordered) // 2
+            await asyncio.gather(_run(work, ordered[:half]), _run(work, ordered[half:]))
+        else:
+            _fail(ordered, error)
+    else:
+        start = 0
+        for group in groups:
+            _answer(work, raw, group, start)
+            start += sum(member.rows for member in group)
+
+
+def _answer(work: Work[Any], raw: RawPrediction, group: Sequence[_Member], start: int) -> None:
+    """Answer_co members that asked alike, whose rows begin at `start`."""
+    rows = sum(member.rows for member in group)
+    try:
+        answer = work.answer(_rows(raw, start, start + rows), group[0].asked, len(group))
+    except Exception as error:  # noqa: BLE001  # as above
+        if len(group) > 1:
+            for member in group:
+                _answer(work, raw, [member], start)
+                start += member.rows
+        else:
+            _fail(group, error)
+        return
+    at = 0
+    for member in group:
+        if not member.answer.done():
+            member.answer.set_result(Part(answer, at, at + member.rows))
+        at += member.rows
+
+
+def _grouped(members: Sequence[_Member]) -> Sequence[Sequence[_Member]]:
+    """The members by what they ask, each in the order in which it came."""
+    first = members[0].asked
+    if all(member.asked is first for member in members):
+        return [members]
+    groups: dict[Hashable, list[_Member]] = {}
+    for member in members:
+        groups.setdefault(member.asked, []).append(member)
+    return list(groups.values())
+
+
+def _joined(members: Sequence[_Member]) -> Arrays:
+    if len(members) == 1:
+        return members[0].inputs
+    return {name: np.concatenate([member.inputs[name] for member in members]) for name in members[0].inputs}
+
+
+def _rows(raw: RawPrediction, start: int, stop: int) -> RawPrediction:
+    return RawPrediction(raw.version, {name: array[start:stop] for name, array in raw.outputs.items()})
+
+
+def _fail(members: Sequence[_Member], error: Exception) -> None:
+    for member in members:
+        if not member.answer.done():
+            member.answer.set_exception(error)

@@ -1,0 +1,192 @@
+"""A head-aware call of one signature of one version: what it asks the backend, and how the answer is read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from numpy.typing import NDArray
+
+from headwise.backends.base import Arrays, Backend, RawPrediction
+from headwise.errors import (
+    BackendProtocolError,
+    BackendRejectedError,
+    BackendUnavailableError,
+    HeadMismatchError,
+    InvalidRequestError,
+    OutputMissingError,
+    OutputRangeError,
+    OutputShapeError,
+)
+from headwise.gateway.classification import BatchAnswer, HeadAnswer, RequestOptions
+from headwise.heads import Head, Options, Prediction
+from headwise.repository.model_spec import ModelSpec
+from headwise.repository.served_model import ServedModel
+from headwise.savedmodel import Signature
+from headwise.tripwires import HeadWarning, Place, Tripwires
+
+PLAIN = RequestOptions()
+
+_SHARED_FATE = frozenset({"NOT_FOUND", "CANCELLED", "UNAUTHENTICATED", "PERMISSION_DENIED"})
+"""Refusals that are no row's fault: each half of a batch would meet them too."""
+
+
+class ContradictionError(Exception):
+    """An output that contradicts its head, and where."""
+
+    def __init__(self, place: Place, error: HeadMismatchError) -> None:
+        super().__init__(f"{place}: {error}")
+        self.place = place
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks of each head; equal where the requests' options are."""
+
+    options: RequestOptions
+    by_head: Mapping[str, Options] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Alone:
+    """As `Asked`, for options that cannot be compared: equal to itself only."""
+
+    by_head: Mapping[str, Options]
+
+
+@dataclass(frozen=True)
+class HeadCall:
+    """Made once for many requests; the `Work` of the batcher. outputs: wanted as they come, besides the heads'.
+
+    Raises: HeadConfigError if the card is refused; HeadNotFoundError if it says nothing of the signature;
+    InvalidRequestError for outputs that the signature does not have.
+    """
+
+    model: ServedModel
+    signature_name: str
+    outputs: tuple[str, ...]
+    backend: Backend
+    tripwires: Tripwires
+
+    def __post_init__(self) -> None:
+        if unknown := [name for name in self.outputs if name not in self.signature.outputs]:
+            known = ", ".join(map(repr, self.signature.outputs))
+            raise InvalidRequestError(f"{self.model} has no output {unknown[0]!r}; its outputs are {known}")
+
+    @cached_property
+    def signature(self) -> Signature:
+        """What the inputs are held against."""
+        return self.model.signature(self.signature_name)
+
+    @cached_property
+    def heads(self) -> Mapping[str, Head]:
+        """The heads by output name."""
+        return self.model.heads(self.signature_name)
+
+    @cached_property
+    def key(self) -> Hashable:
+        """The version under this card: what was read of it is one object, and another reading another."""
+        return id(self.model), self.signature_name, self.outputs
+
+    @cached_property
+    def together(self) -> bool:
+        """Whether rows of several requests may travel as one call: not where the graph insists on their number."""
+        return all(spec.shape is not None and spec.shape[:1] == (None,) for spec in self.signature.inputs.values())
+
+    def asked(self, options: RequestOptions) -> Asked | _Alone:
+        """What the options ask of the heads, checked against them.
+
+        Raises: InvalidRequestError.
+        """
+        if options == PLAIN:
+            return self._plain
+        asked = Asked(options, options.by_head(self.heads))
+        try:
+            hash(asked)
+        except TypeError:  # a rule of the request's own holds a mapping: it is compared with no other
+            return _Alone(asked.by_head)
+        return asked
+
+    async def call(self, inputs: Arrays, *, deadline: float) -> RawPrediction:
+        """The heads' outputs and the further ones, of exactly this version; see `Work`."""
+        timeout = max(deadline - asyncio.get_running_loop().time(), 0.001)
+        try:
+            raw = await self.backend.predict(self._target, inputs, timeout=timeout, outputs=self._wanted)
+        except BackendRejectedError as error:
+            if error.status == "RESOURCE_EXHAUSTED":
+                raise BackendUnavailableError(f"the model server is busy: {error.detail}") from error
+            raise
+        if raw.version != self.model.version:
+            raise BackendProtocolError(f"version {self.model.version} was asked, version {raw.version} answered")
+        rows = next(array.shape[0] for array in inputs.values() if array.ndim)
+        for name in self._wanted:
+            self._check_rows(raw, name, rows)
+        return raw
+
+    def answer(self, raw: RawPrediction, asked: Asked | _Alone, requests: int) -> BatchAnswer:
+        """What the heads answer for so many requests at once; see `Work`.
+
+        Raises: ContradictionError, of one request or of the first of several that one of them met.
+        """
+        predictions = {
+            name: self._prediction(name, head, raw.outputs[name], asked.by_head[name], requests)
+            for name, head in self.heads.items()
+        }
+        warnings: tuple[HeadWarning, ...] = ()
+        for name, head in self.heads.items():
+            warnings += self._warnings(name, head, predictions[name], requests)
+        heads = {name: HeadAnswer(self.heads[name], made, raw.outputs[name]) for name, made in predictions.items()}
+        return BatchAnswer(self.model, heads, warnings, {name: raw.outputs[name] for name in self.outputs})
+
+    def may_be_ones_fault(self, error: Exception) -> bool:
+        """Whether the batch is worth another try in halves; see `Work`."""
+        if isinstance(error, ContradictionError):
+            return isinstance(error.error, OutputShapeError)
+        return isinstance(error, BackendRejectedError) and error.status not in _SHARED_FATE
+
+    @cached_property
+    def _plain(self) -> Asked:
+        return Asked(PLAIN, PLAIN.by_head(self.heads))
+
+    @cached_property
+    def _target(self) -> ModelSpec:
+        return ModelSpec(self.model.name, self.model.version, signature_name=self.signature_name)
+
+    @cached_property
+    def _wanted(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.heads, *self.outputs)))
+
+    @cached_property
+    def _places(self) -> Mapping[str, Place]:
+        digest = self.model.valid_card().digest
+        return {
+            name: Place(self.model.name, self.model.version, digest, self.signature_name, name) for name in self._wanted
+        }
+
+    def _prediction(self, name: str, head: Head, output: NDArray[Any], options: Options, requests: int) -> Prediction:
+        try:
+            prediction = head.answer(output, options, strict=self.tripwires.strict)
+            if requests > 1 and (told := prediction.observations.contradictions):
+                raise OutputRangeError(told[0])  # whose rows contradict is told request by request
+        except HeadMismatchError as error:
+            raise ContradictionError(self._places[name], error) from error
+        return prediction
+
+    def _warnings(self, name: str, head: Head, prediction: Prediction, requests: int) -> tuple[HeadWarning, ...]:
+        try:
+            return self.tripwires.judge(self._places[name], head, prediction, requests)
+        except HeadMismatchError as error:
+            raise ContradictionError(self._places[name], error) from error
+
+    def _check_rows(self, raw: RawPrediction, name: str, rows: int) -> None:
+        """Check that an output came, and is (rows, ...)."""
+        if name not in raw.outputs:
+            came = ", ".join(raw.outputs) or "none"
+            raise ContradictionError(self._places[name], OutputMissingError(f"it did not come; these came: {came}"))
+        shape = raw.outputs[name].shape
+        if shape[:1] != (rows,):
+            raise ContradictionError(self._places[name], OutputShapeError(f"it has the shape {shape} for {rows} rows"))
