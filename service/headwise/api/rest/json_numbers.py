@@ -1,0 +1,145 @@
+"""A long list of numbers in a JSON text becomes an array, without an object of Python's for each number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+import simdjson
+from numpy.typing import NDArray
+
+from headwise.api.shapes import MOST_AXES
+
+BLOCK_BYTES = 128 * 1024
+"""What is parsed at once: the interpreter's lock is held for less than half a millisecond."""
+
+_MARKS = b"[],"
+_OTHERS = bytes(set(range(256)) - set(_MARKS))
+
+_REFUSALS = (ValueError, TypeError, RuntimeError)
+"""simdjson's classes for what is no JSON, no number, or beyond 64 bits."""
+
+
+class Span(NamedTuple):
+    """Where a list stands in a body: from its first bracket to behind its last."""
+
+    body: bytes
+    start: int
+    stop: int
+
+
+class _Block(NamedTuple):
+    """A part of a list as a list of its own. marks: its brackets and commas; depth: of lists open at its start."""
+
+    text: bytes
+    marks: bytes
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A list of numbers, nested like an array. array: float64, or int64 where every number is written as an integer."""
+
+    array: NDArray[Any]
+    span: Span
+
+    def lists(self) -> list[Any]:
+        """The same as orjson reads it."""
+        return lists(self.span)
+
+
+def read(span: Span) -> Numbers | None:
+    """The numbers of a list; None where it holds anything else, is no array, or is no JSON."""
+    parser, kind = simdjson.Parser(), "i"
+    parts: list[NDArray[Any]] = []
+    marks = []
+    try:
+        for block in _blocks(span):
+            part, kind = _flat(parser.parse(block.text), kind)
+            parts.append(part)
+            marks.append(block.marks)
+    except _REFUSALS:
+        return None
+    array = np.concatenate(parts)
+    shape = _shape(b",".join(marks))
+    # An empty list has the marks of a list of one number: the count tells them apart.
+    if shape is None or math.prod(shape) != array.size:
+        return None
+    return Numbers(array.reshape(shape), span)
+
+
+def _flat(block: simdjson.Array, kind: str) -> tuple[NDArray[Any], str]:
+    """The numbers of a block, and how they are kept: whole ("i") as long as all of them are."""
+    if kind == "i":
+        try:
+            return np.frombuffer(block.as_buffer(of_type="i"), np.int64), kind
+        except _REFUSALS:
+            pass
+    return np.frombuffer(block.as_buffer(of_type="d"), np.float64), "d"
+
+
+def lists(span: Span) -> list[Any]:
+    """A list without texts and objects as orjson reads it, block by block.
+
+    Raises: orjson.JSONDecodeError, whose place is one in a block.
+    """
+    whole: list[Any] = []
+    for block in _blocks(span):
+        part = orjson.loads(block.text)
+        if block.depth:
+            _join(whole, part, block.depth)
+        else:
+            whole = part
+    return whole
+
+
+def _join(left: list[Any], right: list[Any], depth: int) -> None:
+    """Put together what was cut at a comma within `depth` lists."""
+    if depth > 1:
+        _join(left[-1], right[0], depth - 1)
+        del right[0]
+    left.extend(right)
+
+
+def _blocks(span: Span) -> Iterator[_Block]:
+    """Cut a list at commas; each part is closed where lists are open, and is JSON if and only if the whole is.
+
+    Raises: ValueError where brackets do not match.
+    """
+    body, start, stop = span
+    depth = 0
+    while start < stop:
+        cut = body.find(b",", start + BLOCK_BYTES, stop)
+        end = stop if cut < 0 else cut
+        piece = body[start:end]
+        marks = piece.translate(None, _OTHERS)
+        after = depth + marks.count(b"[") - marks.count(b"]")
+        if not (0 < after <= MOST_AXES if end < stop else after == 0):
+            raise ValueError("brackets do not match, or stand deeper than any array")
+        yield _Block(b"".join((b"[" * depth, piece, b"]" * after)), marks, depth)
+        start, depth = end + 1, after
+
+
+def _shape(marks: bytes) -> tuple[int, ...] | None:
+    """The shape of which these are the brackets and commas, if there is one.
+
+    The first list of each depth suggests it; an array of that shape has exactly one sequence of marks.
+    """
+    axes = len(marks) - len(marks.lstrip(b"["))
+    if not 0 < axes <= MOST_AXES:
+        return None
+    shape: list[int] = []
+    unit = b""
+    for closed in range(1, axes + 1):
+        # From the bracket that opens the first list of this depth to behind the one that closes it.
+        length = marks.find(b"]" * closed) + closed - (axes - closed)
+        size, rest = divmod(length - 1, len(unit) + 1)
+        if size < 1 or rest:
+            return None
+        unit = b"".join((b"[", (unit + b",") * (size - 1), unit, b"]"))
+        shape.insert(0, size)
+    return tuple(shape) if unit == marks else None
