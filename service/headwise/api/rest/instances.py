@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headwise.api.rest import json_numbers
+from headwise.api.rest.json_numbers import Numbers
 from headwise.api.shapes import MOST_AXES
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidRequestError, InvalidTensorError, UnsupportedError
@@ -25,6 +27,7 @@ _EXPECTED = {
     "b": "true or false",
     "O": "texts",
 }
+_ROW_OBJECTS = 'each row must be an object: {"NAME": ..., ...}'
 _ACCEPTED: Mapping[str, frozenset[type]] = {
     "f": frozenset({int, float}),
     "i": frozenset({int}),
@@ -54,10 +57,12 @@ def _from_columns(inputs: Any, signature: Signature) -> tuple[dict[str, Any], di
 
 
 def _from_rows(instances: Any, signature: Signature) -> tuple[dict[str, Any], dict[str, str]]:
+    if isinstance(instances, Numbers):
+        return {_only_input(signature, _ROW_OBJECTS): instances}, dict.fromkeys(signature.inputs, "instances")
     if not isinstance(instances, list) or not instances:
         raise InvalidRequestError("instances must be a list with at least one row")
     if not isinstance(instances[0], dict) or _is_b64(instances[0]):
-        name = _only_input(signature, 'each row must be an object: {"NAME": ..., ...}')
+        name = _only_input(signature, _ROW_OBJECTS)
         return {name: instances}, {name: "instances"}
     names = instances[0].keys()
     for number, row in enumerate(instances):
@@ -73,10 +78,34 @@ def _only_input(signature: Signature, otherwise: str) -> str:
 
 
 def read_array(value: Any, place: str, spec: TensorSpec) -> NDArray[Any]:
-    """A nested list as an array of the input's dtype."""
+    """A nested list, or what was read as Numbers, as an array of the input's dtype."""
     dtype = NUMPY_DTYPES.get(spec.dtype)
     if dtype is None or dtype.kind == "c" or spec.dtype == "bfloat16":
         raise UnsupportedError(f"{place}: the model takes {spec.dtype}, which JSON cannot carry")
+    array = _cast(json_numbers.array(value), dtype)
+    if array is None:
+        array = _from_lists(json_numbers.plain(value), place, spec, dtype)
+    if dtype.kind == "f" and not np.isfinite(array).all():
+        # Strict JSON has no infinity: the number was finite, and the model's own type cannot hold it.
+        at = "".join(f"[{n}]" for n in np.argwhere(~np.isfinite(array))[0].tolist())
+        raise InvalidTensorError(f"{place}{at} is too large for {spec.dtype}")
+    return array
+
+
+def _cast(numbers: NDArray[Any] | None, dtype: np.dtype[Any]) -> NDArray[Any] | None:
+    """Numbers in the input's dtype; None where each has to be looked at, as it was written."""
+    if numbers is None or dtype.kind not in "fiu":
+        return None
+    if dtype.kind == "f":
+        # By way of float64, as numpy goes with Python's numbers.
+        with np.errstate(over="ignore"):
+            return numbers.astype(np.float64, copy=False).astype(dtype, copy=False)
+    limits = np.iinfo(dtype)
+    fits = numbers.dtype.kind == "i" and limits.min <= numbers.min() and numbers.max() <= limits.max
+    return numbers.astype(dtype, copy=False) if fits else None
+
+
+def _from_lists(value: Any, place: str, spec: TensorSpec, dtype: np.dtype[Any]) -> NDArray[Any]:
     shape = _shape(value)
     if len(shape) > MOST_AXES:
         raise InvalidTensorError(f"{place} is nested {len(shape)} deep: the model takes {spec}")
@@ -90,10 +119,6 @@ def read_array(value: Any, place: str, spec: TensorSpec) -> NDArray[Any]:
     # numpy would read true as 1, "1" as 1, null as NaN and 1.5 as a whole number: the types are looked at, too.
     if array is None or array.shape != shape or not _leaf_types(value, shape) <= _ACCEPTED[dtype.kind]:
         raise InvalidTensorError(next(_complaints(value, place, dtype, shape)))
-    if dtype.kind == "f" and not np.isfinite(array).all():
-        # Strict JSON has no infinity: the number was finite, and the model's own type cannot hold it.
-        at = "".join(f"[{n}]" for n in np.argwhere(~np.isfinite(array))[0].tolist())
-        raise InvalidTensorError(f"{place}{at} is too large for {spec.dtype}")
     return array
 
 
