@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from headwise.api.options import Include
-from headwise.api.rest import classify_response
+from headwise.api.rest import classify_response, json_body, large_bodies
 from headwise.api.rest.accept import quality
 from headwise.api.rest.classify_request import read_options
 from headwise.api.rest.content import is_gzip, media_type
@@ -58,7 +58,7 @@ class Classify:
             body = await request.body()
             if kind in arrays.READERS and (kind != arrays.RAW or arrays.DTYPE in request.headers):
                 return await self._arrays(request, spec, body)
-            document = parse(body)
+            document = await large_bodies.of_size(len(body), parse, body)
             if document is None:
                 call = Call("classify", spec)
                 return to_response(
@@ -72,9 +72,8 @@ class Classify:
         signature_name, options, include = read_options(document)
         if request.query_params:
             raise InvalidRequestError("a JSON body has its options in `options`: leave the query string out")
-        found = await self._classified(
-            spec, signature_name, lambda signature: read_inputs(document, signature), options
-        )
+        read = large_bodies.reading(len(await request.body()), partial(read_inputs, document))
+        found = await self._classified(spec, signature_name, read, options)
         return _answer(request, found, include)
 
     async def _arrays(self, request: Request, spec: ModelSpec, body: bytes) -> Response:
@@ -125,7 +124,7 @@ def parse(body: bytes) -> dict[str, Any] | None:
     Raises: InvalidTensorError for a call of ours that is JSON only with NaN or Infinity in it.
     """
     try:
-        document = orjson.loads(body)
+        document = json_body.parse(body)
     except orjson.JSONDecodeError as error:
         if _is_ours(_lenient(body)):
             raise InvalidTensorError(f"the body is not strict JSON ({error}): numbers must be finite") from error
