@@ -63,9 +63,8 @@ def _fill(parent: Any, key: Any, values: dict[str, Any], *, depth: int) -> int:
         return int(value in values)
     if not depth or not isinstance(value, dict | list):
         return 0
-    return sum(
-        _fill(value, at, values, depth=depth - 1) for at in (value if isinstance(value, dict) else range(len(value)))
-    )
+    places = value if isinstance(value, dict) else range(len(value))
+    return sum(_fill(value, at, values, depth=depth - 1) for at in places)
 
 
 def _spans(body: bytes) -> list[Span]:

@@ -41,7 +41,7 @@ class _Block(NamedTuple):
     depth: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Numbers:
     """A list of numbers, nested like an array. array: float64, or int64 where every number is written as an integer."""
 
@@ -76,7 +76,10 @@ def read(span: Span) -> Numbers | None:
     marks = []
     try:
         for block in _blocks(span):
-            part, kind = _flat(parser.parse(block.text), kind)
+            parsed = parser.parse(block.text)
+            assert isinstance(parsed, simdjson.Array)
+            part, kind = _flat(parsed, kind)
+            del parsed  # the parser reads no further block while it lives
             parts.append(part)
             marks.append(block.marks)
     except _REFUSALS:
@@ -115,7 +118,12 @@ def lists(span: Span) -> list[Any]:
 
 
 def _join(left: list[Any], right: list[Any], depth: int) -> None:
-    """Put together what was cut at a comma within `depth` lists."""
+    """Put together what was cut at a comma within `depth` lists.
+
+    Raises: ValueError for a comma with no value before or behind it.
+    """
+    if not left or not right:
+        raise ValueError("a value is missing beside a comma")
     if depth > 1:
         _join(left[-1], right[0], depth - 1)
         del right[0]

@@ -34,4 +34,4 @@ async def of_size(size: int, function: Callable[P, T], *args: P.args, **kwargs: 
 
 def reading(size: int, read: Callable[[Signature], Arrays]) -> ReadInputs:
     """The same for arrays that the gateway asks for."""
-    return read if size < LARGE_BYTES else partial(in_thread, read)
+    return read if size < LARGE_BYTES else lambda signature: in_thread(read, signature)

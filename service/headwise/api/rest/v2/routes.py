@@ -77,8 +77,8 @@ class V2Routes:
     async def infer(self, request: Request) -> Response:
         """One batch."""
         spec = _spec(request)
-        body, json_length = await request.body(), request.headers.get(bodies.JSON_LENGTH)
-        found = await large_bodies.of_size(len(body), bodies.read, body, json_length, spec)
+        data, length = await request.body(), request.headers.get(bodies.JSON_LENGTH)
+        found = await large_bodies.of_size(len(data), bodies.read, data, length, spec)
         answer = await infer(self._gateway, found.request, timeout=self._timeout)
         identity = found.identity or request.scope["headwise.request_id"]
         body, json_length = bodies.write(answer, identity, found.raw)
