@@ -21,6 +21,9 @@ BLOCK_BYTES = 64 * 1024
 _MARKS = b"[],"
 _OTHERS = bytes(set(range(256)) - set(_MARKS))
 
+_DEEPEST = 1000
+"""orjson refuses what is nested 1024 deep."""
+
 _REFUSALS = (ValueError, TypeError, RuntimeError)
 """simdjson's classes for what is no JSON, no number, or beyond 64 bits."""
 
@@ -109,12 +112,19 @@ def lists(span: Span) -> list[Any]:
     """
     whole: list[Any] = []
     for block in _blocks(span):
+        if _deepest(block) > _DEEPEST:
+            raise ValueError("nested too deep to be sure that orjson reads it as part of the body, too")
         part = orjson.loads(block.text)
         if block.depth:
             _join(whole, part, block.depth)
         else:
             whole = part
     return whole
+
+
+def _deepest(block: _Block) -> int:
+    marks = np.frombuffer(block.marks, np.uint8)
+    return block.depth + int(np.cumsum((marks == ord("[")).astype(np.int32) - (marks == ord("]"))).max(initial=0))
 
 
 def _join(left: list[Any], right: list[Any], depth: int) -> None:
@@ -131,7 +141,9 @@ def _join(left: list[Any], right: list[Any], depth: int) -> None:
 
 
 def _blocks(span: Span) -> Iterator[_Block]:
-    """Cut a list at commas; each part is closed where lists are open, and is JSON if and only if the whole is.
+    """Cut a list at commas; each part is closed where lists are open.
+
+    The list is JSON if and only if all parts are, and values stand on both sides of each cut.
 
     Raises: ValueError where brackets do not match.
     """
