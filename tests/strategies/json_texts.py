@@ -6,7 +6,23 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-NUMBERS = ("0", "1", "-7", "255", "1.5", "-0", "-0.0", "1.0", "1e3", "16777217", "0.1", "1e39", "70000", "5e-324")
+NUMBERS = (
+    "0",
+    "1",
+    "-7",
+    "255",
+    "1.5",
+    "-0",
+    "-0.0",
+    "1.0",
+    "1e3",
+    "16777217",
+    "18014399583223809",
+    "0.1",
+    "1e39",
+    "70000",
+    "5e-324",
+)
 WIDE = ("9223372036854775807", "9223372036854775808", "-9223372036854775808", "18446744073709551615")
 BEYOND = ("18446744073709551616", "-9223372036854775809", "1" + "0" * 310, "1E400", "-1e400")
 OTHERS = ("true", "false", "null", '"a"', '"]"', '"\\"["', '"\\ud800"', "{}", '{"b64":"YQ=="}', "[]", "[1]")
@@ -21,8 +37,8 @@ def arrays(draw: st.DrawFn, leaves: st.SearchStrategy[str], shape: list[int]) ->
     """Nested lists of leaves; now and then one is longer, shorter or no list at all."""
     if not shape:
         return draw(leaves)
-    size = shape[0] if draw(st.integers(0, 15)) else draw(st.integers(0, 3))
-    rest = shape[1:] if draw(st.integers(0, 15)) else draw(st.sampled_from([shape[1:], shape[2:], [*shape[1:], 1]]))
+    size = shape[0] if draw(st.integers(0, 60)) else draw(st.integers(0, 3))
+    rest = shape[1:] if draw(st.integers(0, 60)) else draw(st.sampled_from([shape[1:], shape[2:], [*shape[1:], 1]]))
     return [draw(arrays(leaves, rest)) for _ in range(size)]
 
 
@@ -57,6 +73,6 @@ def bodies(draw: st.DrawFn) -> bytes:
     text = draw(printed(tuple(draw(st.sampled_from([members + extra, extra + members])))))
     at, letter = draw(st.integers(0, len(text))), draw(st.sampled_from([*'[],{}":1 \\-.e', "\x7f", "\ud800"]))
     cut = draw(st.sampled_from([0, 1]))
-    if not draw(st.integers(0, 3)):
+    if not draw(st.integers(0, 5)):
         text = text[:at] + letter + text[at + cut :]
     return text.encode("utf-8", "surrogatepass")

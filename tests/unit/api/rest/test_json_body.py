@@ -21,7 +21,20 @@ from strategies.json_texts import bodies
 PAD = b" " * LARGE_BYTES
 SIGNATURES = [
     Signature({"x": TensorSpec(dtype, None)}, {})
-    for dtype in ("float16", "float32", "float64", "int8", "int32", "int64", "uint8", "uint64", "bool", "string")
+    for dtype in (
+        "float32",
+        "float16",
+        "float32",
+        "float64",
+        "float32",
+        "int8",
+        "int32",
+        "int64",
+        "uint8",
+        "uint64",
+        "bool",
+        "string",
+    )
 ] + [Signature({"x": TensorSpec("float32", None), "n": TensorSpec("int64", None)}, {})]
 
 
@@ -120,11 +133,42 @@ def test_no_depth_is_too_deep_to_be_refused_as_ever(depth: int, beside: str) -> 
         b'{"instances":[[1]' + PAD + b",[2]]}]",
         b"[[1]" + PAD + b",[2]]",
         b"\xef\xbb\xbf" + b'{"instances":[[1]' + PAD + b",[2]]}",
+        b'["instances",{"a":[[1]' + PAD + b",[2]]}]",
         PAD,
     ],
 )
 def test_errors_name_the_place_in_the_whole_body(body: bytes) -> None:
     assert outcome(parse, body, SIGNATURES[1]) == outcome(orjson.loads, body, SIGNATURES[1])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "numbers"),
+    [
+        ("uint8", "[0,255]"),
+        ("uint8", "[0,256]"),
+        ("uint8", "[-1,255]"),
+        ("int8", "[-129,0]"),
+        ("int64", "[-9223372036854775808,9223372036854775807]"),
+        ("int64", "[0,9223372036854775808]"),
+        ("uint64", "[0,18446744073709551615]"),
+        ("uint64", "[0,18446744073709551616]"),
+        ("int32", "[1,2.0]"),
+        ("float16", "[1,65520]"),
+        ("float32", "[1,3.5e38]"),
+        # Halfway between two float32 but for its last bit, which float64 has no room for.
+        ("float32", "[1,18014399583223809]"),
+        ("float64", "[-0,-0.0]"),
+        ("bool", "[true,false]"),
+        ("bool", "[1,0]"),
+        ("string", "[1,0]"),
+        ("complex64", "[1,0]"),
+    ],
+)
+@pytest.mark.parametrize("form", ["instances", "inputs"])
+def test_what_a_dtype_holds_is_checked_as_ever(dtype: str, numbers: str, form: str) -> None:
+    body = f'{{"{form}":{numbers.replace(",", PAD.decode() + ",")}}}'.encode()
+    signature = Signature({"x": TensorSpec(dtype, None)}, {})
+    assert outcome(parse, body, signature) == outcome(orjson.loads, body, signature)
 
 
 def test_a_number_of_a_large_body_is_no_object() -> None:
