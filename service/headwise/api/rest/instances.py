@@ -83,7 +83,9 @@ def read_array(value: Any, place: str, spec: TensorSpec) -> NDArray[Any]:
     if dtype is None or dtype.kind == "c" or spec.dtype == "bfloat16":
         raise UnsupportedError(f"{place}: the model takes {spec.dtype}, which JSON cannot carry")
     array = _cast(json_numbers.array(value), dtype)
-    if array is None:
+    if array is None and isinstance(value, Numbers):
+        array = _one_by_one(value, place, dtype)
+    elif array is None:
         array = _from_lists(json_numbers.plain(value), place, spec, dtype)
     if dtype.kind == "f" and not np.isfinite(array).all():
         # Strict JSON has no infinity: the number was finite, and the model's own type cannot hold it.
@@ -103,6 +105,18 @@ def _cast(numbers: NDArray[Any] | None, dtype: np.dtype[Any]) -> NDArray[Any] | 
     limits = np.iinfo(dtype)
     fits = numbers.dtype.kind == "i" and limits.min <= numbers.min() and numbers.max() <= limits.max
     return numbers.astype(dtype, copy=False) if fits else None
+
+
+def _one_by_one(numbers: Numbers, place: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Numbers in a dtype that is not made for all of them, each by how it is written."""
+    parts: list[NDArray[Any]] = []
+    for leaves in json_numbers.leaves(numbers):
+        for number, leaf in enumerate(leaves):
+            if complaint := _complaint(leaf, dtype):
+                at = np.unravel_index(sum(map(len, parts)) + number, numbers.array.shape)
+                raise InvalidTensorError(f"{place}{''.join(f'[{n}]' for n in at)} {complaint}")
+        parts.append(np.array(leaves, dtype))
+    return np.concatenate(parts).reshape(numbers.array.shape)
 
 
 def _from_lists(value: Any, place: str, spec: TensorSpec, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -176,16 +190,22 @@ def _complaints(value: Any, place: str, dtype: np.dtype[Any], shape: tuple[int, 
     while stack:
         element, at, depth = stack.pop()
         if depth == len(shape):
-            if not _is_of(element, dtype):
-                yield f"{at} is {_described(element)}: {_EXPECTED[dtype.kind]} are expected"
-            elif dtype.kind in "iu" and not np.iinfo(dtype).min <= element <= np.iinfo(dtype).max:
-                yield f"{at} is {_described(element)}: {dtype} cannot hold it"
+            if complaint := _complaint(element, dtype):
+                yield f"{at} {complaint}"
         elif not isinstance(element, list):
             yield f"{at} is {_described(element)}: a list of {shape[depth]} is expected, as in the first row"
         elif len(element) != shape[depth]:
             yield f"{at} has {len(element)} elements: {shape[depth]} are expected, as in the first row"
         else:
             stack.extend((child, f"{at}[{n}]", depth + 1) for n, child in reversed(list(enumerate(element))))
+
+
+def _complaint(element: Any, dtype: np.dtype[Any]) -> str | None:
+    if not _is_of(element, dtype):
+        return f"is {_described(element)}: {_EXPECTED[dtype.kind]} are expected"
+    if dtype.kind in "iu" and not np.iinfo(dtype).min <= element <= np.iinfo(dtype).max:
+        return f"is {_described(element)}: {dtype} cannot hold it"
+    return None
 
 
 def _is_of(element: Any, dtype: np.dtype[Any]) -> bool:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,6 +104,15 @@ def _flat(block: simdjson.Array, kind: str) -> tuple[NDArray[Any], str]:
         except _REFUSALS:
             pass
     return np.frombuffer(block.as_buffer(of_type="d"), np.float64), "d"
+
+
+def leaves(numbers: Numbers) -> Iterator[list[int | float]]:
+    """The numbers as orjson reads them, in their order, block by block."""
+    for block in _blocks(numbers.span):
+        level = orjson.loads(block.text)
+        for _ in numbers.array.shape[1:]:
+            level = list(chain.from_iterable(level))
+        yield level
 
 
 def lists(span: Span) -> list[Any]:

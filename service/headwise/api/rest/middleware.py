@@ -12,12 +12,16 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headwise.api.request_id import HEADER, request_id
+from headwise.api.rest import large_bodies
 from headwise.api.rest.content import GZIP, is_gzip, media_type
 from headwise.api.rest.media.ndjson import NDJSON
 from headwise.errors import InvalidRequestError, PayloadTooLargeError
 from headwise.telemetry.metrics import OTHER, Metrics
 
 _log = structlog.get_logger(__name__)
+
+_INFLATED = 16
+"""Bytes that one byte of gzip makes, at least where the body is text; what is less is not worth a thread."""
 
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 """Asked every few seconds: their lines would drown the others."""
@@ -103,6 +107,10 @@ class Envelope:
         )
 
 
+async def _inflated(inflate: zlib._Decompress, chunk: bytes, limit: int) -> bytes:
+    return await large_bodies.of_size(len(chunk) * _INFLATED, inflate.decompress, chunk, limit)
+
+
 class _Body:
     """A `receive` that gives the whole body at once, inflated and within its limit; refusals are raised."""
 
@@ -129,7 +137,7 @@ class _Body:
             chunk = message.get("body", b"")
             received += len(chunk)
             try:
-                body += inflate.decompress(chunk, self._limit + 1 - len(body)) if inflate else chunk
+                body += await _inflated(inflate, chunk, self._limit + 1 - len(body)) if inflate else chunk
             except zlib.error as error:
                 raise InvalidRequestError(f"the body is declared gzip, but is not: {error}") from error
             if len(body) > self._limit:
