@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from headwise.api.rest import json_numbers
+from headwise.api.rest import json_numbers, json_rows
 from headwise.api.rest.json_numbers import Span
 
 LARGE_BYTES = 64 * 1024
@@ -26,8 +26,11 @@ def parse(body: bytes) -> Any:
 
     Raises: orjson.JSONDecodeError, as orjson.loads does.
     """
-    found = _spans(body) if len(body) >= LARGE_BYTES else []
-    return (_parsed(body, found) if found else None) or orjson.loads(body)
+    if len(body) < LARGE_BYTES:
+        return orjson.loads(body)
+    found = _spans(body)
+    document = _parsed(body, found) if found else json_rows.parse(body)
+    return orjson.loads(body) if document is None else document
 
 
 def _parsed(body: bytes, spans: list[Span]) -> dict[str, Any] | None:
