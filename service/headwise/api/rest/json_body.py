@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -28,22 +29,29 @@ def parse(body: bytes) -> Any:
     """
     if len(body) < LARGE_BYTES:
         return orjson.loads(body)
-    found = _spans(body)
-    document = _parsed(body, found) if found else json_rows.parse(body)
+    document = with_lists(body, orjson.loads, lambda span: json_numbers.read(span) or json_numbers.lists(span))
+    if document is None:
+        document = json_rows.parse(body)
+    # Where something is wrong, orjson is asked again: it names the place in the whole body.
     return orjson.loads(body) if document is None else document
 
 
-def _parsed(body: bytes, spans: list[Span]) -> dict[str, Any] | None:
-    """The document, if all lists that were found are where arrays are expected, and it is one."""
+def with_lists(body: bytes, load: Callable[[bytes], Any], read: Callable[[Span], Any]) -> dict[str, Any] | None:
+    """What `load` makes of a large body without its long lists, and `read` of these.
+
+    None where there are none, where one stands elsewhere than inputs do, and where either raises a ValueError.
+    """
+    spans = _spans(body) if len(body) >= LARGE_BYTES else []
+    if not spans:
+        return None
     sign = secrets.token_hex(16)  # no text of a caller is the same
     names = {f"{sign}{number}": span for number, span in enumerate(spans)}
     try:
-        document = orjson.loads(_without(body, names))
+        document = load(_without(body, names))
         if not isinstance(document, dict):
             return None
-        values = {name: json_numbers.read(span) or json_numbers.lists(span) for name, span in names.items()}
+        values = {name: read(span) for name, span in names.items()}
     except ValueError:
-        # orjson is asked again: it names the place in the whole body.
         return None
     used = sum(_fill(document, form, values, depth=2) for form in ("instances", "inputs") if form in document)
     return document if used == len(spans) else None

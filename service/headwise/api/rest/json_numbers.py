@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
@@ -99,6 +99,17 @@ def read(span: Span) -> Numbers | None:
     return Numbers(array.reshape(shape), span)
 
 
+def strictly(span: Span) -> Numbers:
+    """The numbers of a list.
+
+    Raises: ValueError where `read` has None.
+    """
+    numbers = read(span)
+    if numbers is None:
+        raise ValueError("no array of numbers")
+    return numbers
+
+
 def _flat(block: simdjson.Array, kind: str) -> tuple[NDArray[Any], str]:
     """The numbers of a block, and how they are kept: whole ("i") as long as all of them are."""
     if kind == "i":
@@ -109,10 +120,10 @@ def _flat(block: simdjson.Array, kind: str) -> tuple[NDArray[Any], str]:
     return np.frombuffer(block.as_buffer(of_type="d"), np.float64), "d"
 
 
-def leaves(numbers: Numbers) -> Iterator[list[int | float]]:
-    """The numbers as orjson reads them, in their order, block by block."""
+def leaves(numbers: Numbers, load: Callable[[bytes], Any] = orjson.loads) -> Iterator[list[int | float]]:
+    """The numbers as orjson or another parser reads them, in their order, block by block."""
     for block in _blocks(numbers.span):
-        level = orjson.loads(block.text)
+        level = load(block.text)
         for _ in numbers.array.shape[1:]:
             level = list(chain.from_iterable(level))
         yield level

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headwise.api.rest.tfs.json_text import Json, echo, type_name
+from headwise.api.rest import json_numbers
+from headwise.api.rest.json_numbers import Numbers
+from headwise.api.rest.tfs.json_text import Json, decode, echo, type_name
 from headwise.errors import InvalidRequestError, UnsupportedError
 from headwise.savedmodel.signature import NUMPY_DTYPES
 
@@ -42,7 +44,7 @@ _TYPES: Mapping[str, frozenset[type]] = {
 """The dtypes that JSON can carry, and the values that each takes. bool is no int here."""
 
 
-def tensor(value: Json, dtype: str) -> Tensor:
+def tensor(value: Json | Numbers, dtype: str) -> Tensor:
     """A value or nested lists as one array.
 
     Raises: InvalidRequestError, UnsupportedError.
@@ -50,12 +52,16 @@ def tensor(value: Json, dtype: str) -> Tensor:
     array = uniform(value, dtype)
     if array is not None:
         return array
+    if isinstance(value, Numbers):
+        raise InvalidRequestError(f"one of the numbers is no {dtype}")
     shape = _shape(value)
     return _array(_leaves(value, shape, dtype), shape, dtype)
 
 
-def uniform(value: Json, dtype: str) -> Tensor | None:
+def uniform(value: Json | Numbers, dtype: str) -> Tensor | None:
     """The fast way: lists of equal lengths all through and plain values that fit, or None."""
+    if isinstance(value, Numbers):
+        return _of_numbers(value, dtype)
     level: Sequence[Any] = [value]
     shape: list[int] = []
     while set(map(type, level)) == {list}:
@@ -67,6 +73,16 @@ def uniform(value: Json, dtype: str) -> Tensor | None:
     if len(shape) > MAX_RANK or not _fits(level, dtype):
         return None
     return _array([text.encode() for text in level] if dtype == "string" else level, shape, dtype)
+
+
+def _of_numbers(numbers: Numbers, dtype: str) -> Tensor | None:
+    """The same, block by block; RapidJSON rounds decimals in its own way, so it reads them once more."""
+    parts = []
+    for leaves in json_numbers.leaves(numbers, decode):
+        if not _fits(leaves, dtype):
+            return None
+        parts.append(_array(leaves, [len(leaves)], dtype))
+    return np.concatenate(parts).reshape(numbers.array.shape)
 
 
 class Stack:

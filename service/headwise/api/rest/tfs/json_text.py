@@ -59,7 +59,7 @@ class _Decoder(rapidjson.Decoder):
 
 
 # Native numbers: RapidJSON's own rounding of decimals, and integers beyond uint64 as doubles.
-_decode = _Decoder(number_mode=rapidjson.NM_NATIVE | rapidjson.NM_NAN)
+decode = _Decoder(number_mode=rapidjson.NM_NATIVE | rapidjson.NM_NAN)
 
 
 def parse(body: bytes) -> Json:
@@ -75,7 +75,7 @@ def parse(body: bytes) -> Json:
 
 def _parse(text: bytes, skipped: int) -> Json:
     try:
-        value: Json = _decode(text)
+        value: Json = decode(text)
     except UnicodeDecodeError as error:
         return _parse(text[: error.start] + _SUBSTITUTE, skipped)
     except RecursionError:

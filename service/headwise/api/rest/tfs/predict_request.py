@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from headwise.api.rest import json_body, json_numbers
+from headwise.api.rest.json_numbers import Numbers
 from headwise.api.rest.tfs import json_tensors
-from headwise.api.rest.tfs.json_text import Json, echo, parse
+from headwise.api.rest.tfs.json_text import Json, Repeated, echo, parse
 from headwise.api.status import status_of
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidRequestError, UnsupportedError
@@ -15,10 +18,14 @@ from headwise.savedmodel.signature import DEFAULT_SIGNATURE, Signature, TensorSp
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A request's document and the signature that it names."""
+    """A request's document and the signature that it names.
 
-    members: Mapping[str, Json]
+    text: of a document whose lists may be Numbers.
+    """
+
+    members: Mapping[str, Any]
     signature_name: str
+    text: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,20 @@ def read(body: bytes) -> Body:
     return Body(document, name or DEFAULT_SIGNATURE)
 
 
+def read_numbers(body: bytes) -> Body:
+    """Parse a body for `inputs`, long lists of numbers as Numbers.
+
+    Raises: InvalidRequestError.
+    """
+    try:
+        document = json_body.with_lists(body, parse, json_numbers.strictly)
+    except InvalidRequestError:
+        document = None
+    if document is None or isinstance(document, Repeated) or not isinstance(document.get("signature_name", ""), str):
+        return read(body)
+    return Body(document, document.get("signature_name") or DEFAULT_SIGNATURE, body)
+
+
 def signature(body: Body, known: Mapping[str, Signature]) -> Signature:
     """Look up the signature that a body names.
 
@@ -61,12 +82,23 @@ def inputs(body: Body, wanted: Mapping[str, TensorSpec]) -> Inputs:
 
     Raises: InvalidRequestError, UnsupportedError.
     """
-    members = body.members
+    if body.text:
+        try:
+            return _inputs(body.members, wanted)
+        except (InvalidRequestError, UnsupportedError):
+            # An error quotes what the body has: lists.
+            return _inputs(read(body.text).members, wanted)
+    return _inputs(body.members, wanted)
+
+
+def _inputs(members: Mapping[str, Any], wanted: Mapping[str, TensorSpec]) -> Inputs:
     if "instances" in members:
         if "inputs" in members:
             expected = "expecting only one of 'inputs' or 'instances' keys to exist "
             raise misformed(members, f"Not formatted correctly {expected}")
         rows = members["instances"]
+        if isinstance(rows, Numbers) and len(wanted) == 1:
+            return Inputs(_from_columns(rows, wanted), row=True)
         if not isinstance(rows, list):
             raise misformed(members, "Expecting 'instances' to be an list/array")
         if not rows:
@@ -82,7 +114,7 @@ def misformed(members: Mapping[str, Json], text: str) -> InvalidRequestError:
     return InvalidRequestError(f"JSON Value: {echo(dict(members))} {text}")
 
 
-def _from_columns(value: Json, wanted: Mapping[str, TensorSpec]) -> Arrays:
+def _from_columns(value: Any, wanted: Mapping[str, TensorSpec]) -> Arrays:
     if not _is_named(value):
         if len(wanted) > 1:
             raise InvalidRequestError(

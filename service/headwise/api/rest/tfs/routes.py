@@ -93,7 +93,7 @@ class TfsRoutes:
                 return await examples_answer(self.models, call, await request.body(), timeout=self.timeout, bare=bare)
 
     async def _predict(self, data: bytes, spec: ModelSpec) -> Answer:
-        body = await large_bodies.of_size(len(data), predict_request.read, data)
+        body = await large_bodies.of_size(len(data), predict_request.read_numbers, data)
         known = await self.models.signatures(spec, timeout=self.timeout)
         wanted = predict_request.signature(body, known).inputs
         inputs = await large_bodies.of_size(len(data), predict_request.inputs, body, wanted)

@@ -1,17 +1,22 @@
 """Request bodies are read as recorded: what TensorFlow Serving took, and what it refused in which words."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from headwise import savedmodel
+from headwise.api.rest.json_body import LARGE_BYTES
+from headwise.api.rest.json_numbers import Numbers
 from headwise.api.rest.tfs import predict_request
-from headwise.errors import InvalidRequestError
+from headwise.errors import HeadwiseError, InvalidRequestError
 from headwise.savedmodel import Signature, TensorSpec
+from strategies.json_texts import bodies
 from support.recordings import MODELS, groups
 
 ONE = {"x": TensorSpec("float32", (None, 2))}
@@ -105,3 +110,63 @@ def test_a_signature_without_inputs_is_refused() -> None:
     known = {"serving_default": Signature({}, {})}
     with pytest.raises(InvalidRequestError, match=r"^Failed to get input map for signature: serving_default$"):
         predict_request.signature(predict_request.read(b"{}"), known)
+
+
+def _outcome(read: Callable[[bytes], predict_request.Body], data: bytes, wanted: Mapping[str, TensorSpec]) -> Any:
+    """The arrays of a body, bit by bit, or its error."""
+    try:
+        found = predict_request.inputs(read(data), wanted)
+    except HeadwiseError as error:
+        return type(error), str(error)
+    bits = {
+        name: (array.dtype, array.shape, array.tolist() if array.dtype == object else array.tobytes())
+        for name, array in found.arrays.items()
+    }
+    return bits, found.row
+
+
+_DTYPES = (
+    "float32",
+    "float32",
+    "float64",
+    "float16",
+    "int32",
+    "int8",
+    "int64",
+    "uint64",
+    "bool",
+    "string",
+    "complex64",
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(bodies(), st.sampled_from([*({"x": TensorSpec(dtype, None)} for dtype in _DTYPES), TWO]))
+def test_long_lists_of_numbers_are_read_as_lists_are(data: bytes, wanted: Mapping[str, TensorSpec]) -> None:
+    assert _outcome(predict_request.read_numbers, data, wanted) == _outcome(predict_request.read, data, wanted)
+
+
+@pytest.mark.parametrize("form", ["instances", "inputs"])
+@pytest.mark.parametrize("dtype", _DTYPES)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[0.1,-0],[2,3]]",
+        "[[1,300],[-3000000000,1e-40]]",
+        "[[1,300],[-3000000000,7]]",
+        "[[7.0385307e-26,1],[2,3]]",
+        "[[1,2],[3]]",
+        "[[1,null],[3,4]]",
+    ],
+)
+def test_numbers_of_a_large_body_become_what_those_of_a_small_one_do(form: str, dtype: str, text: str) -> None:
+    data = f'{{"{form}":{text.replace("],[", "]," + " " * LARGE_BYTES + "[")}}} behind'.encode()
+    wanted = {"x": TensorSpec(dtype, None)}
+    assert _outcome(predict_request.read_numbers, data, wanted) == _outcome(predict_request.read, data, wanted)
+
+
+def test_long_lists_of_numbers_are_no_lists() -> None:
+    data = b'{"instances":[[1,2],' + b" " * LARGE_BYTES + b"[3,4.5]]}"
+    assert isinstance(predict_request.read_numbers(data).members["instances"], Numbers)
+    repeated = data[:-1] + b',"instances":[[5]]}'
+    assert predict_request.read_numbers(repeated).members["instances"] == [[1, 2], [3, 4.5]]
