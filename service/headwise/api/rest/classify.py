@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from headwise.api.options import Include
@@ -51,12 +51,13 @@ class Classify:
         """Answer one request."""
         request.scope["headwise.verb"] = "classify"
         request.scope["headwise.model"] = spec.name
-        kind = media_type(request.headers)
+        headers = request.scope["headwise.headers"]
+        kind = media_type(headers)
         try:
             if kind == ndjson.NDJSON:
                 return await self._stream(request, spec)
-            body = await request.body()
-            if kind in arrays.READERS and (kind != arrays.RAW or arrays.DTYPE in request.headers):
+            body = await _body(request)
+            if kind in arrays.READERS and (kind != arrays.RAW or headers.get(arrays.DTYPE)):
                 return await self._arrays(request, spec, body)
             document = parse(body)
             if document is None:
@@ -70,16 +71,15 @@ class Classify:
 
     async def _json(self, request: Request, spec: ModelSpec, document: dict[str, Any]) -> Response:
         signature_name, options, include = read_options(document)
-        if request.query_params:
+        if request.scope["query_string"]:
             raise InvalidRequestError("a JSON body has its options in `options`: leave the query string out")
-        found = await self._classified(
-            spec, signature_name, lambda signature: read_inputs(document, signature), options
-        )
+        found = await self._classified(spec, signature_name, partial(read_inputs, document), options)
         return _answer(request, found, include)
 
     async def _arrays(self, request: Request, spec: ModelSpec, body: bytes) -> Response:
         signature_name, options, include = query.read(request.query_params)
-        read = partial(arrays.read, body, request.headers, self._limit)
+        headers = request.scope["headwise.headers"]
+        read = partial(arrays.read, body, headers, self._limit)
         return _answer(request, await self._classified(spec, signature_name, read, options), include)
 
     async def _stream(self, request: Request, spec: ModelSpec) -> Response:
@@ -99,24 +99,55 @@ class Classify:
             whose = {"model_version": found.model.version, **({"warnings": found.warnings} if found.warnings else {})}
             return [{**whose, "prediction": one} for one in told]
 
-        lines = ndjson.lines(request.stream(), self._limit, gzip=is_gzip(request.headers))
+        headers = request.scope["headwise.headers"]
+        lines = ndjson.lines(request.stream(), self._limit, gzip=is_gzip(headers))
         return ndjson.LinesResponse(ndjson.answered(lines, answer))
 
     async def _classified(
         self, spec: ModelSpec, signature_name: str, read: ReadInputs, options: RequestOptions
     ) -> Classification:
-        named = replace(spec, signature_name=signature_name)
+        named = spec if signature_name == spec.signature_name else replace(spec, signature_name=signature_name)
         return await self._gateway.classify(named, read, options, timeout=self._timeout)
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body, which comes as one message.
+
+    Raises: ClientDisconnect.
+    """
+    message = await request.receive()
+    if message["type"] != "http.request":
+        raise ClientDisconnect
+    body: bytes = message.get("body", b"")
+    return body
 
 
 def _answer(request: Request, found: Classification, include: frozenset[Include]) -> Response:
     """JSON, or arrays where the caller would rather have them."""
-    accept, identity = request.headers.get("accept", ""), request.scope["headwise.request_id"]
-    headers = {"X-Model-Version": str(found.model.version)}
-    if quality(accept, arrays.NPZ) > quality(accept, "application/json"):
+    identity = request.scope["headwise.request_id"]
+    if _wants_arrays(request.scope["headwise.headers"].get("accept")):
+        headers = {"X-Model-Version": str(found.model.version)}
         return Response(npz.classification(found, identity, include), headers=headers, media_type=arrays.NPZ)
-    body = classify_response.classification(found, identity, include)
-    return Response(body, headers=headers, media_type="application/json")
+    return _Json(classify_response.classification(found, identity, include), found.model.version)
+
+
+@lru_cache(maxsize=64)
+def _wants_arrays(accept: str) -> bool:
+    return quality(accept, arrays.NPZ) > quality(accept, "application/json")
+
+
+class _Json(Response):
+    """The answer of most requests, whose headers need no looking after."""
+
+    def __init__(self, body: bytes, version: int) -> None:
+        self.status_code = 200
+        self.background = None
+        self.body = body
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", b"application/json"),
+            (b"x-model-version", b"%d" % version),
+        ]
 
 
 def parse(body: bytes) -> dict[str, Any] | None:

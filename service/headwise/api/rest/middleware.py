@@ -7,18 +7,19 @@ import zlib
 from collections.abc import Callable
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headwise.api.request_id import HEADER, request_id
-from headwise.api.rest.content import GZIP, is_gzip, media_type
+from headwise.api.rest.content import GZIP, Headers, RawHeaders, is_gzip, media_type
 from headwise.api.rest.media.ndjson import NDJSON
 from headwise.errors import InvalidRequestError, PayloadTooLargeError
 from headwise.telemetry.metrics import OTHER, Metrics
 
 _log = structlog.get_logger(__name__)
 
+_ID = HEADER.encode()
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 """Asked every few seconds: their lines would drown the others."""
 
@@ -57,9 +58,9 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        scope["headwise.headers"] = headers = RawHeaders(scope["headers"])
         scope["headwise.request_id"] = identity = request_id(headers.get(HEADER))
-        streamed = media_type(headers) == NDJSON and scope["path"].endswith(":classify")
+        streamed = scope["path"].endswith(":classify") and media_type(headers) == NDJSON
         body = receive if streamed else _Body(receive, headers, self._max_body_bytes)
         started, status = time.perf_counter(), _CLOSED
 
@@ -67,10 +68,9 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                answered = MutableHeaders(scope=message)
-                answered[HEADER] = identity
+                message["headers"] = [*message["headers"], (_ID, identity.encode())]
                 if self._cors and scope["path"].lower().startswith(_CORS_PATHS):
-                    answered.update(_CORS)
+                    MutableHeaders(scope=message).update(_CORS)
             await send(message)
 
         try:
@@ -115,32 +115,46 @@ class _Body:
     async def __call__(self) -> Message:
         if self._done:
             return await self._receive()
-        packed = is_gzip(self._headers)
-        declared = self._headers.get("content-length", "")
+        declared = self._headers.get("content-length")
         if declared.isdecimal() and int(declared) > self._limit:
             raise self._too_large()
-        inflate = zlib.decompressobj(GZIP) if packed else None
-        body = bytearray()
-        received, more = 0, True
-        while more:
-            message = await self._receive()
-            if message["type"] != "http.request":
-                return message
-            chunk = message.get("body", b"")
-            received += len(chunk)
+        packed = is_gzip(self._headers)
+        first = await self._receive()
+        if first.get("more_body", False) or packed:
+            first = await self._whole(first, zlib.decompressobj(GZIP) if packed else None)
+        elif len(first.get("body", b"")) > self._limit:
+            raise self._too_large()
+        self._done = True
+        return first
+
+    async def _whole(self, first: Message, inflate: zlib._Decompress | None) -> Message:
+        """The parts of a body as one message; the disconnect, where that comes before its end."""
+        parts: list[bytes] = []
+        size = received = 0
+        message = first
+        while message["type"] == "http.request":
+            part = message.get("body", b"")
+            received += len(part)
             try:
-                body += inflate.decompress(chunk, self._limit + 1 - len(body)) if inflate else chunk
+                part = inflate.decompress(part, self._limit + 1 - size) if inflate else part
             except zlib.error as error:
                 raise InvalidRequestError(f"the body is declared gzip, but is not: {error}") from error
-            if len(body) > self._limit:
+            parts.append(part)
+            size += len(part)
+            if size > self._limit:
                 raise self._too_large()
-            more = message.get("more_body", False)
-        if inflate is not None and received and not inflate.eof:
-            raise InvalidRequestError("the gzip body ends early")
-        if inflate is not None and inflate.unused_data:
-            raise InvalidRequestError("the gzip body goes on after its end: send one gzip member")
-        self._done = True
-        return {"type": "http.request", "body": bytes(body), "more_body": False}
+            if not message.get("more_body", False):
+                _check_ended(inflate, received)
+                return {"type": "http.request", "body": b"".join(parts), "more_body": False}
+            message = await self._receive()
+        return message
 
     def _too_large(self) -> PayloadTooLargeError:
         return PayloadTooLargeError(f"the body is larger than {self._limit} bytes: send fewer rows a request")
+
+
+def _check_ended(inflate: zlib._Decompress | None, received: int) -> None:
+    if inflate is not None and received and not inflate.eof:
+        raise InvalidRequestError("the gzip body ends early")
+    if inflate is not None and inflate.unused_data:
+        raise InvalidRequestError("the gzip body goes on after its end: send one gzip member")

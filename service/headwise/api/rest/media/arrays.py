@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from starlette.datastructures import Headers
 
 from headwise.api.inputs import ONLY, fitted
 from headwise.api.numbers import whole_number
-from headwise.api.rest.content import media_type
+from headwise.api.rest.content import Headers, media_type
 from headwise.api.v2.datatypes import DATATYPES, from_bytes
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidTensorError, PayloadTooLargeError
