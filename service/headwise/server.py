@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import math
 import signal
 import socket
@@ -108,6 +109,9 @@ async def _watch(application: Application, http: str) -> None:
             await application.grpc.set_ready(unready is None, models)
             if unready is None and not announced:
                 announced = True
+                gc.collect()
+                gc.freeze()
+                gc.set_threshold(20_000, 20, 50)
                 _announce(application, http)
         waiting = application.repository.snapshot.backend_error is not None
         await asyncio.sleep(min(settings.poll_interval, _EAGER) if waiting else settings.poll_interval)

@@ -29,6 +29,7 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self._series: dict[tuple[str, str, str, str], tuple[Counter, Histogram]] = {}
         self._tripwires = Counter(
             "headwise_tripwires_total",
             "Answers whose numbers contradict the head card, refused or not, by the code of the diagnostics catalogue.",
@@ -44,8 +45,14 @@ class Metrics:
 
     def observe(self, *, surface: str, verb: str, model: str, status: str, seconds: float) -> None:
         """Count one request. Labels must be bounded: see OTHER."""
-        self._requests.labels(surface, verb, model, status).inc()
-        self._duration.labels(surface, verb, model).observe(seconds)
+        labels = (surface, verb, model, status)
+        series = self._series.get(labels)
+        if series is None:
+            series = self._requests.labels(*labels), self._duration.labels(surface, verb, model)
+            self._series[labels] = series
+        count, duration = series
+        count.inc()
+        duration.observe(seconds)
 
     def tripped(self, *, model: str, head: str, code: str, answers: int = 1) -> None:
         """Count answers of a model of the repository, and a head of its card."""

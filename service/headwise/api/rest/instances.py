@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from headwise.api.shapes import MOST_AXES
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidRequestError, InvalidTensorError, UnsupportedError
-from headwise.preflight import check_names
+from headwise.preflight import all_finite, check_names
 from headwise.savedmodel import Signature, TensorSpec
 from headwise.savedmodel.signature import NUMPY_DTYPES
 
@@ -77,24 +77,30 @@ def read_array(value: Any, place: str, spec: TensorSpec) -> NDArray[Any]:
     dtype = NUMPY_DTYPES.get(spec.dtype)
     if dtype is None or dtype.kind == "c" or spec.dtype == "bfloat16":
         raise UnsupportedError(f"{place}: the model takes {spec.dtype}, which JSON cannot carry")
-    shape = _shape(value)
-    if len(shape) > MOST_AXES:
-        raise InvalidTensorError(f"{place} is nested {len(shape)} deep: the model takes {spec}")
-    if dtype.kind == "O":
-        return _texts(value, place, shape)
-    try:
-        with np.errstate(over="ignore"):
-            array = np.array(value, dtype)
-    except (ValueError, TypeError, OverflowError):
-        array = None
+    array = None if dtype.kind == "O" else _numbers(value, dtype)
     # numpy would read true as 1, "1" as 1, null as NaN and 1.5 as a whole number: the types are looked at, too.
-    if array is None or array.shape != shape or not _leaf_types(value, shape) <= _ACCEPTED[dtype.kind]:
+    if array is None or not _leaf_types(value, array.ndim) <= _ACCEPTED[dtype.kind]:
+        shape = _shape(value)
+        if len(shape) > MOST_AXES:
+            raise InvalidTensorError(f"{place} is nested {len(shape)} deep: the model takes {spec}")
+        if dtype.kind == "O":
+            return _texts(value, place, shape)
         raise InvalidTensorError(next(_complaints(value, place, dtype, shape)))
-    if dtype.kind == "f" and not np.isfinite(array).all():
+    if not all_finite(array):
         # Strict JSON has no infinity: the number was finite, and the model's own type cannot hold it.
         at = "".join(f"[{n}]" for n in np.argwhere(~np.isfinite(array))[0].tolist())
         raise InvalidTensorError(f"{place}{at} is too large for {spec.dtype}")
     return array
+
+
+def _numbers(value: Any, dtype: np.dtype[Any]) -> NDArray[Any] | None:
+    """What numpy makes of a nested list; None where that is no regular one, or too deep."""
+    try:
+        with np.errstate(over="ignore"):
+            array = np.array(value, dtype)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return array if array.ndim <= MOST_AXES else None
 
 
 def _shape(value: Any) -> tuple[int, ...]:
@@ -106,10 +112,10 @@ def _shape(value: Any) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _leaf_types(value: Any, shape: tuple[int, ...]) -> set[type]:
+def _leaf_types(value: Any, axes: int) -> set[type]:
     """The types of a regular nested list's elements."""
-    leaves: Iterable[Any] = value if shape else (value,)
-    for _ in shape[1:]:
+    leaves: Iterable[Any] = value if axes else (value,)
+    for _ in range(1, axes):
         leaves = chain.from_iterable(leaves)
     return set(map(type, leaves))
 
