@@ -57,6 +57,9 @@ class RequestOptions:
         return options
 
 
+NO_OPTIONS = RequestOptions()
+
+
 def _by_head(option: str, given: Any, heads: Mapping[str, Head]) -> Mapping[str, Any]:
     """An option by head name.
 

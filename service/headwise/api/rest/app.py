@@ -75,9 +75,9 @@ def create_app(
     app.router.routes.append(Mount("", app=tfs))
 
     async def refuse(request: Request, error: Exception) -> Response:
-        if request.scope.get("headwise.verb") in TFS_VERBS:
+        if request.scope["headwise.exchange"].verb in TFS_VERBS:
             return internal_error()
-        return refused(error) if request.url.path.startswith("/v2") else problem(request, error)
+        return refused(error) if request.url.path.startswith("/v2") else problem(request.scope, error)
 
     for kind in (HeadwiseError, Exception):
         app.add_exception_handler(kind, refuse)
@@ -88,13 +88,12 @@ def create_app(
         if spec is None:
             await app(scope, receive, send)
             return
-        request = Request(scope, receive)
         try:
-            response = await classify(request, spec)
+            response = await classify(scope, receive, spec)
         except ClientDisconnect:
             raise
         except Exception as error:
-            await problem(request, error)(scope, receive, send)
+            await problem(scope, error)(scope, receive, send)
             raise
         await response(scope, receive, send)
 
@@ -140,7 +139,7 @@ def _models(classify: Classify, operations: Operations, tfs: TfsRoutes) -> APIRo
     router = APIRouter(tags=["models"])
 
     async def call_classify(request: Request) -> Response:
-        return await classify(request, _spec(request))
+        return await classify(request.scope, request.receive, _spec(request))
 
     async def call_head(request: Request) -> Response:
         return await operations.head(_spec(request))

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from headwise.api.options import ClassifyOptions, Include, validated
 from headwise.errors import InvalidRequestError
-from headwise.gateway import RequestOptions
+from headwise.gateway import NO_OPTIONS, RequestOptions
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
 
@@ -38,4 +38,4 @@ def read_options(document: Mapping[str, Any]) -> tuple[str, RequestOptions, froz
     return body.signature_name or DEFAULT_SIGNATURE, body.options.of_request(), frozenset(body.options.include)
 
 
-_DEFAULTS = (DEFAULT_SIGNATURE, RequestOptions(), frozenset(ClassifyOptions().include))
+_DEFAULTS = (DEFAULT_SIGNATURE, NO_OPTIONS, frozenset(ClassifyOptions().include))

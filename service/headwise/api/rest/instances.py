@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from headwise.api.shapes import MOST_AXES
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidRequestError, InvalidTensorError, UnsupportedError
-from headwise.preflight import all_finite, check_names
+from headwise.preflight import check_names
 from headwise.savedmodel import Signature, TensorSpec
 from headwise.savedmodel.signature import NUMPY_DTYPES
 
@@ -38,6 +38,10 @@ def read_inputs(document: Mapping[str, Any], signature: Signature) -> Arrays:
 
     Raises: InvalidRequestError, InvalidTensorError naming the place in the body.
     """
+    rows = document.get("instances")
+    if type(rows) is list and rows and type(rows[0]) is not dict and len(signature.inputs) == 1:
+        ((name, spec),) = signature.inputs.items()
+        return {name: read_array(rows, "instances", spec)}
     if "inputs" in document:
         columns, places = _from_columns(document["inputs"], signature)
     else:
@@ -77,7 +81,7 @@ def read_array(value: Any, place: str, spec: TensorSpec) -> NDArray[Any]:
     dtype = NUMPY_DTYPES.get(spec.dtype)
     if dtype is None or dtype.kind == "c" or spec.dtype == "bfloat16":
         raise UnsupportedError(f"{place}: the model takes {spec.dtype}, which JSON cannot carry")
-    array = None if dtype.kind == "O" else _numbers(value, dtype)
+    array = None if dtype.kind == "O" else _numbers(value, place, dtype)
     # numpy would read true as 1, "1" as 1, null as NaN and 1.5 as a whole number: the types are looked at, too.
     if array is None or not _leaf_types(value, array.ndim) <= _ACCEPTED[dtype.kind]:
         shape = _shape(value)
@@ -86,18 +90,22 @@ def read_array(value: Any, place: str, spec: TensorSpec) -> NDArray[Any]:
         if dtype.kind == "O":
             return _texts(value, place, shape)
         raise InvalidTensorError(next(_complaints(value, place, dtype, shape)))
-    if not all_finite(array):
-        # Strict JSON has no infinity: the number was finite, and the model's own type cannot hold it.
-        at = "".join(f"[{n}]" for n in np.argwhere(~np.isfinite(array))[0].tolist())
-        raise InvalidTensorError(f"{place}{at} is too large for {spec.dtype}")
     return array
 
 
-def _numbers(value: Any, dtype: np.dtype[Any]) -> NDArray[Any] | None:
-    """What numpy makes of a nested list; None where that is no regular one, or too deep."""
+def _numbers(value: Any, place: str, dtype: np.dtype[Any]) -> NDArray[Any] | None:
+    """What numpy makes of a nested list; None where that is no regular one, or too deep.
+
+    Raises: InvalidTensorError for a number that the dtype cannot hold. Strict JSON has no infinity: it was finite.
+    """
     try:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="raise"):
             array = np.array(value, dtype)
+    except FloatingPointError:
+        with np.errstate(over="ignore"):
+            infinite = np.argwhere(~np.isfinite(np.array(value, dtype)))
+        at = "".join(f"[{n}]" for n in infinite[0].tolist())
+        raise InvalidTensorError(f"{place}{at} is too large for {dtype}") from None
     except (ValueError, TypeError, OverflowError):
         return None
     return array if array.ndim <= MOST_AXES else None

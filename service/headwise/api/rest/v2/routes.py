@@ -10,6 +10,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.v2 import bodies
 from headwise.api.status import RETRY_AFTER_SECONDS, shown
 from headwise.api.v2 import models
@@ -78,7 +79,7 @@ class V2Routes:
         spec = _spec(request)
         found = bodies.read(await request.body(), request.headers.get(bodies.JSON_LENGTH), spec)
         answer = await infer(self._gateway, found.request, timeout=self._timeout)
-        identity = found.identity or request.scope["headwise.request_id"]
+        identity = found.identity or request.scope["headwise.exchange"].request_id
         body, json_length = bodies.write(answer, identity, found.raw)
         if json_length is None:
             return Response(body, media_type="application/json")
@@ -94,8 +95,8 @@ class V2Routes:
         """A handler whose errors have V2's form."""
 
         async def handle(request: Request) -> Response:
-            request.scope["headwise.verb"] = verb
-            request.scope["headwise.model"] = request.path_params.get("model", "")
+            exchange: Exchange = request.scope["headwise.exchange"]
+            exchange.verb, exchange.model = verb, request.path_params.get("model", "")
             try:
                 return await handler(request)
             except HeadwiseError as error:

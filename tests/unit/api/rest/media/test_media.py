@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from headwise.api.rest.app import create_app
-from headwise.api.rest.content import RawHeaders
+from headwise.api.rest.content import RequestHeaders
 from headwise.api.rest.media import arrays, ndjson
 from headwise.errors import HeadwiseError, PayloadTooLargeError
 from headwise.savedmodel import Signature
@@ -215,7 +215,7 @@ def test_no_bytes_do_more_than_refuse(kind: str, body: bytes, at: int, change: b
     for tried in (body, good[:at] + change + good[at + len(change) :]):
         try:
             arrays.read(
-                tried, RawHeaders([(b"content-type", kind.encode()), (b"headwise-input", b"x")]), LIMIT, signature
+                tried, RequestHeaders([(b"content-type", kind.encode()), (b"headwise-input", b"x")]), LIMIT, signature
             )
         except HeadwiseError:
             continue
