@@ -60,6 +60,7 @@ async def _serve(settings: Settings) -> None:
             log_level="warning",
             access_log=False,
             lifespan="off",
+            proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
         )

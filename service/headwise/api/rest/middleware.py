@@ -12,8 +12,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from headwise.api.rest.exchange import CLOSED, Exchange
 from headwise.telemetry.metrics import OTHER, Metrics
 
-_log = structlog.get_logger(__name__)
-
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 """Asked every few seconds: their lines would drown the others."""
 
@@ -35,6 +33,7 @@ class Envelope:
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
         self._is_model = is_model
+        self._log = structlog.get_logger(__name__).bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request through."""
@@ -49,7 +48,7 @@ class Envelope:
         except ClientDisconnect:
             exchange.status = CLOSED
         except Exception:  # noqa: BLE001  # the boundary: the application has answered, nothing may reach the server
-            _log.exception("internal error", request_id=exchange.request_id, path=exchange.path)
+            self._log.exception("internal error", request_id=exchange.request_id, path=exchange.path)
             exchange.status = 500
         finally:
             self._record(exchange, scope["method"], time.perf_counter() - started)
@@ -63,7 +62,7 @@ class Envelope:
             status=str(exchange.status),
             seconds=seconds,
         )
-        log = _log.debug if exchange.path in _PROBES else _log.info
+        log = self._log.debug if exchange.path in _PROBES else self._log.info
         log(
             "request",
             request_id=exchange.request_id,
