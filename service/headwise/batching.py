@@ -150,6 +150,11 @@ class Batcher:
         self._pumping = False
         self._sweep: asyncio.TimerHandle | None = None
 
+    @property
+    def kinds(self) -> int:
+        """How many kinds of requests are waiting or under way."""
+        return len(self._lanes)
+
     async def run(
         self, work: Work[A], inputs: Arrays, rows: int, asked: Hashable, *, deadline: float, together: bool = True
     ) -> Part[A]:

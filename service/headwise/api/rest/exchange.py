@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
@@ -13,6 +15,9 @@ from headwise.api.rest.media.ndjson import NDJSON
 from headwise.errors import InvalidRequestError, PayloadTooLargeError
 
 _ID = HEADER.encode()
+
+_PATIENCE = 0.05
+"""Seconds after which it is worth the while to listen whether the caller still waits."""
 
 _CORS_PATHS = ("/v1/", "/v2")
 _CORS = {
@@ -35,9 +40,13 @@ class Exchange:
     __slots__ = (
         "_cors",
         "_limit",
+        "_listener",
         "_read",
         "_receive",
         "_send",
+        "_streamed",
+        "_timer",
+        "gone",
         "headers",
         "model",
         "path",
@@ -56,7 +65,37 @@ class Exchange:
         self._send = send
         self._limit = limit
         self._cors = cors and self.path.lower().startswith(_CORS_PATHS)
-        self._read = headers.media_type == NDJSON and self.path.endswith(":classify")  # lines are read as they come
+        self._streamed = headers.media_type == NDJSON and self.path.endswith(":classify")
+        self._read = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self.gone = False
+
+    def listen(self, answering: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
+        """Cancel the task that answers when the caller goes away; a stream hears of it where it reads.
+
+        Most answers are there before it is worth listening.
+        """
+        if not self._streamed:
+            self._timer = loop.call_later(_PATIENCE, self._begin_to_listen, answering, loop)
+
+    def close(self) -> None:
+        """Listen no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._listener is not None:
+            self._listener.cancel()
+
+    def _begin_to_listen(self, answering: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
+        if self._read:
+            self._listener = loop.create_task(self._hear(answering))
+        else:  # the body is still coming, and a caller who leaves is noticed there
+            self.listen(answering, loop)
+
+    async def _hear(self, answering: asyncio.Task[Any]) -> None:
+        if (await self._receive())["type"] == "http.disconnect":
+            self.gone = True
+            answering.cancel()
 
     async def send(self, message: Message) -> None:
         """Pass a message of the answer on, with the request's id."""
@@ -72,7 +111,7 @@ class Exchange:
 
         Raises: PayloadTooLargeError, UnsupportedMediaError, InvalidRequestError for gzip that is none.
         """
-        if self._read:
+        if self._read or self._streamed:
             return await self._receive()
         declared = self.headers.get("content-length")
         if declared.isdecimal() and int(declared) > self._limit:

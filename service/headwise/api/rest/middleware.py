@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -43,14 +44,23 @@ class Envelope:
         started = time.perf_counter()
         exchange = Exchange(scope, receive, send, limit=self._max_body_bytes, cors=self._cors)
         scope["headwise.exchange"] = exchange
+        task = asyncio.current_task()
+        assert task is not None
+        exchange.listen(task, asyncio.get_running_loop())
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
+            exchange.status = CLOSED
+        except asyncio.CancelledError:
+            if not exchange.gone:
+                raise
+            task.uncancel()
             exchange.status = CLOSED
         except Exception:  # noqa: BLE001  # the boundary: the application has answered, nothing may reach the server
             self._log.exception("internal error", request_id=exchange.request_id, path=exchange.path)
             exchange.status = 500
         finally:
+            exchange.close()
             self._record(exchange, scope["method"], time.perf_counter() - started)
 
     def _record(self, exchange: Exchange, method: str, seconds: float) -> None:
