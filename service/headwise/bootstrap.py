@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from headwise.api.grpc.server import GrpcServer
 from headwise.api.rest.app import RestSurface, create_app
 from headwise.backends.tfserving import TFServingBackend
+from headwise.batching import Batcher, Limits
 from headwise.errors import ConfigurationError
 from headwise.gateway import Gateway
 from headwise.golden_records import GoldenProver
@@ -53,6 +54,10 @@ def build(settings: Settings) -> Application:
         repository,
         raw_when_refused=settings.raw_when_refused,
         tripwires=Tripwires(metrics, settings.on_contradiction),
+        batcher=Batcher(
+            Limits(rows=settings.max_batch_rows, wait=settings.batch_wait, sizes=settings.allowed_batch_sizes)
+        ),
+        unbatched=settings.unbatched_models,
     )
     grpc = GrpcServer(
         gateway,
