@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from headwise.bootstrap import Application, build
 from headwise.errors import ConfigurationError
+from headwise.repository.snapshot import Snapshot
 from headwise.settings import Settings, address
 from headwise.telemetry import logs
 
@@ -25,6 +26,8 @@ _log = structlog.get_logger(__name__)
 _BACKLOG = 2048
 _EAGER = 0.2
 """Seconds between looks while the model server does not answer."""
+_A_MODEL = 0.01
+"""Seconds between looks for each model that is looked at: a hundred of them a second."""
 
 
 class _HttpServer(uvicorn.Server):
@@ -114,8 +117,14 @@ async def _watch(application: Application, http: str) -> None:
                 gc.freeze()
                 gc.set_threshold(20_000, 20, 50)
                 _announce(application, http)
-        waiting = application.repository.snapshot.backend_error is not None
-        await asyncio.sleep(min(settings.poll_interval, _EAGER) if waiting else settings.poll_interval)
+        await asyncio.sleep(_pause(application.repository.snapshot, settings.poll_interval))
+
+
+def _pause(snapshot: Snapshot, poll_interval: float) -> float:
+    """Seconds until the next look, which asks for each model: many are looked at less often, once they are loaded."""
+    if snapshot.backend_error is not None:
+        return min(poll_interval, _EAGER)
+    return poll_interval if snapshot.unready() else max(poll_interval, _A_MODEL * len(snapshot.models))
 
 
 def _listen(host: str, port: int) -> socket.socket:
