@@ -35,8 +35,11 @@ from headwise.telemetry.metrics import Metrics
 from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
 from headwise.tripwires import Tripwires
 
-ReadInputs = Callable[[Signature], Arrays]
-"""Turns a request's body into arrays (batch, ...) by the signature of the version that will be asked."""
+ReadInputs = Callable[[Signature], "Arrays | asyncio.Future[Arrays]"]
+"""Turns a request's body into arrays (batch, ...) by the signature of the version that will be asked.
+
+A future of them where the body is large, and read in a thread.
+"""
 
 
 class Gateway:
@@ -112,7 +115,7 @@ class Gateway:
             known = await self.signatures(spec, timeout=timeout)
             if spec.signature_name not in known:
                 raise HeadNotFoundError(f"{spec} has no signature {spec.signature_name!r}")
-            inputs = read(known[spec.signature_name])
+            inputs = await _read(read, known[spec.signature_name])
             check_inputs(inputs, known[spec.signature_name])
             return await self.predict(spec, inputs, timeout=timeout)
         except BackendRejectedError as error:
@@ -183,7 +186,7 @@ class Gateway:
         if call is None:
             call = await self._call(spec, deadline, outputs)
         asked = call.asked(options)
-        inputs = read(call.signature)
+        inputs = await _read(read, call.signature)
         rows = check_inputs(inputs, call.signature)
         together = call.together and spec.name not in self._unbatched
         try:
@@ -240,6 +243,11 @@ class Gateway:
             raise
         version: int = answer.model_spec.version.value
         return version
+
+
+async def _read(read: ReadInputs, signature: Signature) -> Arrays:
+    inputs = read(signature)
+    return await inputs if isinstance(inputs, asyncio.Future) else inputs
 
 
 def _answering(method: str, answer: bytes) -> list[prediction_service_pb2.ModelSpec]:

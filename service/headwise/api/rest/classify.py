@@ -13,11 +13,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from headwise.api.options import Include
-from headwise.api.rest import classify_response
+from headwise.api.rest import classify_response, json_body, large_bodies
 from headwise.api.rest.accept import quality
 from headwise.api.rest.classify_request import read_options
 from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.instances import read_inputs
+from headwise.api.rest.json_body import LARGE_BYTES
 from headwise.api.rest.media import arrays, ndjson, npz
 from headwise.api.rest.media import options as query
 from headwise.api.rest.problems import problem
@@ -62,7 +63,8 @@ class Classify:
             body = message.get("body", b"")
             if kind in arrays.READERS and (kind != arrays.RAW or exchange.headers.get(arrays.DTYPE)):
                 return await self._arrays(Request(scope), exchange, spec, body)
-            document = parse(body)
+            small = len(body) < LARGE_BYTES
+            document = parse(body) if small else await large_bodies.in_thread(parse, body)
             if document is None:
                 call = Call("classify", spec)
                 return to_response(
@@ -72,7 +74,7 @@ class Classify:
             if scope["query_string"]:
                 raise InvalidRequestError("a JSON body has its options in `options`: leave the query string out")
             named = _named(spec, signature_name)
-            read = partial(read_inputs, document)
+            read = large_bodies.reading(len(body), partial(read_inputs, document))
             found = await self._gateway.classify(named, read, options, timeout=self._timeout)
             return _answer(exchange, found, include)
         except HeadwiseError as error:
@@ -147,7 +149,7 @@ def parse(body: bytes) -> dict[str, Any] | None:
     Raises: InvalidTensorError for a call of ours that is JSON only with NaN or Infinity in it.
     """
     try:
-        document = orjson.loads(body)
+        document = json_body.parse(body)
     except orjson.JSONDecodeError as error:
         if _is_ours(_lenient(body)):
             raise InvalidTensorError(f"the body is not strict JSON ({error}): numbers must be finite") from error

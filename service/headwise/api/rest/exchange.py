@@ -10,11 +10,15 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from headwise.api.request_id import HEADER, request_id
+from headwise.api.rest import large_bodies
 from headwise.api.rest.content import GZIP, RequestHeaders
 from headwise.api.rest.media.ndjson import NDJSON
 from headwise.errors import InvalidRequestError, PayloadTooLargeError
 
 _ID = HEADER.encode()
+
+_INFLATED = 16
+"""Bytes that one byte of gzip makes, at least where the body is text; what is less is not worth a thread."""
 
 _PATIENCE = 0.05
 """Seconds after which it is worth the while to listen whether the caller still waits."""
@@ -134,7 +138,9 @@ class Exchange:
             part = message.get("body", b"")
             received += len(part)
             try:
-                part = inflate.decompress(part, self._limit + 1 - size) if inflate else part
+                if inflate is not None:
+                    most = self._limit + 1 - size
+                    part = await large_bodies.of_size(len(part) * _INFLATED, inflate.decompress, part, most)
             except zlib.error as error:
                 raise InvalidRequestError(f"the body is declared gzip, but is not: {error}") from error
             parts.append(part)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
@@ -11,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headwise.api.rest import json_numbers
+from headwise.api.rest.json_numbers import Numbers
 from headwise.api.shapes import MOST_AXES
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidRequestError, InvalidTensorError, UnsupportedError
@@ -25,6 +29,10 @@ _EXPECTED = {
     "b": "true or false",
     "O": "texts",
 }
+_LEAVES_AT_ONCE = 50_000
+"""Elements of lists that numpy is given: it holds the interpreter's lock for about 3 ms."""
+
+_ROW_OBJECTS = 'each row must be an object: {"NAME": ..., ...}'
 _ACCEPTED: Mapping[str, frozenset[type]] = {
     "f": frozenset({int, float}),
     "i": frozenset({int}),
@@ -58,10 +66,12 @@ def _from_columns(inputs: Any, signature: Signature) -> tuple[dict[str, Any], di
 
 
 def _from_rows(instances: Any, signature: Signature) -> tuple[dict[str, Any], dict[str, str]]:
+    if isinstance(instances, Numbers):
+        return {_only_input(signature, _ROW_OBJECTS): instances}, dict.fromkeys(signature.inputs, "instances")
     if not isinstance(instances, list) or not instances:
         raise InvalidRequestError("instances must be a list with at least one row")
     if not isinstance(instances[0], dict) or _is_b64(instances[0]):
-        name = _only_input(signature, 'each row must be an object: {"NAME": ..., ...}')
+        name = _only_input(signature, _ROW_OBJECTS)
         return {name: instances}, {name: "instances"}
     names = instances[0].keys()
     for number, row in enumerate(instances):
@@ -77,38 +87,87 @@ def _only_input(signature: Signature, otherwise: str) -> str:
 
 
 def read_array(value: Any, place: str, spec: TensorSpec) -> NDArray[Any]:
-    """A nested list as an array of the input's dtype."""
+    """A nested list, or what was read as Numbers, as an array of the input's dtype."""
     dtype = NUMPY_DTYPES.get(spec.dtype)
     if dtype is None or dtype.kind == "c" or spec.dtype == "bfloat16":
         raise UnsupportedError(f"{place}: the model takes {spec.dtype}, which JSON cannot carry")
-    array = None if dtype.kind == "O" else _numbers(value, place, dtype)
-    # numpy would read true as 1, "1" as 1, null as NaN and 1.5 as a whole number: the types are looked at, too.
-    if array is None or not _leaf_types(value, array.ndim) <= _ACCEPTED[dtype.kind]:
-        shape = _shape(value)
-        if len(shape) > MOST_AXES:
-            raise InvalidTensorError(f"{place} is nested {len(shape)} deep: the model takes {spec}")
-        if dtype.kind == "O":
-            return _texts(value, place, shape)
+    read = _read_lists if type(value) is list and value and type(value[0]) is list else _read_any
+    try:
+        with np.errstate(over="raise"):
+            return read(value, place, spec, dtype)
+    except FloatingPointError:
+        # Strict JSON has no infinity: the number was finite, and the model's own type cannot hold it.
+        with np.errstate(over="ignore"):
+            infinite = np.argwhere(np.isinf(read(value, place, spec, dtype)))
+        at = "".join(f"[{n}]" for n in infinite[0].tolist())
+        raise InvalidTensorError(f"{place}{at} is too large for {spec.dtype}") from None
+
+
+def _read_any(value: Any, place: str, spec: TensorSpec, dtype: np.dtype[Any]) -> NDArray[Any]:
+    array = _cast(json_numbers.array(value), dtype)
+    if array is None and isinstance(value, Numbers):
+        array = _one_by_one(value, place, dtype)
+    return _read_lists(json_numbers.plain(value), place, spec, dtype) if array is None else array
+
+
+def _cast(numbers: NDArray[Any] | None, dtype: np.dtype[Any]) -> NDArray[Any] | None:
+    """Numbers in the input's dtype; None where each has to be looked at, as it was written."""
+    if numbers is None or dtype.kind not in "fiu":
+        return None
+    if dtype.kind == "f":
+        # By way of float64, as numpy goes with Python's numbers.
+        return numbers.astype(np.float64, copy=False).astype(dtype, copy=False)
+    limits = np.iinfo(dtype)
+    fits = numbers.dtype.kind == "i" and limits.min <= numbers.min() and numbers.max() <= limits.max
+    return numbers.astype(dtype, copy=False) if fits else None
+
+
+def _one_by_one(numbers: Numbers, place: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Numbers in a dtype that is not made for all of them, each by how it is written."""
+    parts: list[NDArray[Any]] = []
+    for leaves in json_numbers.leaves(numbers):
+        for number, leaf in enumerate(leaves):
+            if complaint := _complaint(leaf, dtype):
+                at = np.unravel_index(sum(map(len, parts)) + number, numbers.array.shape)
+                raise InvalidTensorError(f"{place}{''.join(f'[{n}]' for n in at)} {complaint}")
+        parts.append(np.array(leaves, dtype))
+    return np.concatenate(parts).reshape(numbers.array.shape)
+
+
+def _read_lists(value: Any, place: str, spec: TensorSpec, dtype: np.dtype[Any]) -> NDArray[Any]:
+    shape = _shape(value)
+    if len(shape) > MOST_AXES:
+        raise InvalidTensorError(f"{place} is nested {len(shape)} deep: the model takes {spec}")
+    if dtype.kind == "O":
+        return _texts(value, place, shape)
+    few = math.prod(shape) <= _LEAVES_AT_ONCE
+    array = _regular(value, dtype, shape) if few else _in_parts(value, dtype, shape)
+    if array is None:
         raise InvalidTensorError(next(_complaints(value, place, dtype, shape)))
     return array
 
 
-def _numbers(value: Any, place: str, dtype: np.dtype[Any]) -> NDArray[Any] | None:
-    """What numpy makes of a nested list; None where that is no regular one, or too deep.
+def _in_parts(value: list[Any], dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
+    rows = max(1, _LEAVES_AT_ONCE // max(1, math.prod(shape[1:])))
+    parts = []
+    for start in range(0, len(value), rows):
+        some = value[start : start + rows]
+        part = _regular(some, dtype, (len(some), *shape[1:]))
+        if part is None:
+            return None
+        parts.append(part)
+        time.sleep(0)  # as json_numbers does
+    return np.concatenate(parts)
 
-    Raises: InvalidTensorError for a number that the dtype cannot hold. Strict JSON has no infinity: it was finite.
-    """
+
+def _regular(value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
+    """A regular nested list as an array; None where it is none."""
     try:
-        with np.errstate(over="raise"):
-            array = np.array(value, dtype)
-    except FloatingPointError:
-        with np.errstate(over="ignore"):
-            infinite = np.argwhere(~np.isfinite(np.array(value, dtype)))
-        at = "".join(f"[{n}]" for n in infinite[0].tolist())
-        raise InvalidTensorError(f"{place}{at} is too large for {dtype}") from None
+        array = np.array(value, dtype)
     except (ValueError, TypeError, OverflowError):
         return None
-    return array if array.ndim <= MOST_AXES else None
+    # numpy would read true as 1, "1" as 1, null as NaN and 1.5 as a whole number: the types are looked at, too.
+    return array if array.shape == shape and _leaf_types(value, len(shape)) <= _ACCEPTED[dtype.kind] else None
 
 
 def _shape(value: Any) -> tuple[int, ...]:
@@ -165,16 +224,22 @@ def _complaints(value: Any, place: str, dtype: np.dtype[Any], shape: tuple[int, 
     while stack:
         element, at, depth = stack.pop()
         if depth == len(shape):
-            if not _is_of(element, dtype):
-                yield f"{at} is {_described(element)}: {_EXPECTED[dtype.kind]} are expected"
-            elif dtype.kind in "iu" and not np.iinfo(dtype).min <= element <= np.iinfo(dtype).max:
-                yield f"{at} is {_described(element)}: {dtype} cannot hold it"
+            if complaint := _complaint(element, dtype):
+                yield f"{at} {complaint}"
         elif not isinstance(element, list):
             yield f"{at} is {_described(element)}: a list of {shape[depth]} is expected, as in the first row"
         elif len(element) != shape[depth]:
             yield f"{at} has {len(element)} elements: {shape[depth]} are expected, as in the first row"
         else:
             stack.extend((child, f"{at}[{n}]", depth + 1) for n, child in reversed(list(enumerate(element))))
+
+
+def _complaint(element: Any, dtype: np.dtype[Any]) -> str | None:
+    if not _is_of(element, dtype):
+        return f"is {_described(element)}: {_EXPECTED[dtype.kind]} are expected"
+    if dtype.kind in "iu" and not np.iinfo(dtype).min <= element <= np.iinfo(dtype).max:
+        return f"is {_described(element)}: {dtype} cannot hold it"
+    return None
 
 
 def _is_of(element: Any, dtype: np.dtype[Any]) -> bool:

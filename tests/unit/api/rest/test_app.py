@@ -1,6 +1,7 @@
 """The HTTP application as a whole: routes, problem documents, metrics, documentation."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -44,8 +45,8 @@ def fail_with(models: Models, failure: Exception) -> None:
 
 
 @asynccontextmanager
-async def client(models: Models) -> AsyncIterator[httpx.AsyncClient]:
-    surface = create_app(await models.gateway(), Metrics(), timeout=5, max_body_bytes=4096)
+async def client(models: Models, max_body_bytes: int = 4096) -> AsyncIterator[httpx.AsyncClient]:
+    surface = create_app(await models.gateway(), Metrics(), timeout=5, max_body_bytes=max_body_bytes)
     transport = httpx.ASGITransport(surface.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as opened:
         yield opened
@@ -62,6 +63,27 @@ async def test_the_path_names_the_version(models: Models, place: str, version: i
     assert body["model"] == {"name": "tumor", "version": version}
     assert body["predictions"][0]["label"] == label
     assert body["request_id"] == answer.headers["x-request-id"] == "id-9"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/models/tumor:classify", '{"instances": VALUE, "options": {"top_k": 1}}'),
+        ("/v1/models/tumor:classify", '{"options": {"top_k": 1}, "inputs": {"x": VALUE}}'),
+        ("/v1/models/tumor:classify", '{"instances": VALUE, "options": {"top_k": "one"}}'),
+        ("/v1/models/tumor:predict", '{"instances": VALUE}'),
+        ("/v2/models/tumor/infer", '{"inputs": [{"name": "x", "datatype": "FP32", "shape": [2, 1], "data": VALUE}]}'),
+    ],
+)
+@pytest.mark.parametrize("value", ["[[2.5],[-2]]", "[[2.5],[-2,3]]", "[[2.5],[null]]", "[[2.5],[1e39]]", "[[2.5],[-2]"])
+async def test_a_large_body_is_answered_as_a_small_one(models: Models, path: str, body: str, value: str) -> None:
+    small, large = (body.replace("VALUE", value.replace("],[", f"],{blanks}[")) for blanks in ("", " " * 300_000))
+    async with client(models, max_body_bytes=2**20) as http:
+        answers = [await http.post(path, content=text, headers={"x-request-id": "1"}) for text in (small, large)]
+    # An error names a place behind the blanks.
+    placed = [re.sub(r"\b30\d{4}\b", lambda at: str(int(at[0]) - 300_000), answer.text) for answer in answers]
+    told = [(answer.status_code, text) for answer, text in zip(answers, placed, strict=True)]
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,20 @@ def test_a_body_nested_beyond_any_array_is_refused(dtype: str) -> None:
         read_inputs({"instances": value}, one(dtype, None))
 
 
+@pytest.mark.parametrize("odd", [None, 2, True, [1.0], 1e39])
+@pytest.mark.parametrize("at", [0, 1, 30_000, 59_999])
+def test_many_rows_are_read_in_parts(at: int, odd: Any) -> None:
+    rows: list[list[Any]] = [[0.5, -number] for number in range(60_000)]
+    expected = np.array(rows, np.float32)
+    np.testing.assert_array_equal(read_inputs({"instances": rows}, one())["x"], expected, strict=True)
+    rows[at][1] = odd
+    if odd == 2 and odd is not True:
+        assert read_inputs({"instances": rows}, one())["x"][at, 1] == 2
+    else:
+        with pytest.raises(InvalidTensorError, match=rf"instances\[{at}\]\[1\] is "):
+            read_inputs({"instances": rows}, one())
+
+
 def test_an_empty_column_keeps_its_shape() -> None:
     assert read_inputs({"inputs": [[], []]}, one())["x"].shape == (2, 0)
     assert read_inputs({"inputs": []}, one("string", (None,)))["x"].shape == (0,)

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from headwise.api.rest import large_bodies
 from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.tfs import answers, example_answers, predict_request, predict_response
 from headwise.api.rest.tfs.answers import Answer
@@ -94,9 +95,10 @@ class TfsRoutes:
                 return await examples_answer(self.models, call, await request.body(), timeout=self.timeout, bare=bare)
 
     async def _predict(self, data: bytes, spec: ModelSpec) -> Answer:
-        body = predict_request.read(data)
+        body = await large_bodies.of_size(len(data), predict_request.read, data)
         known = await self.models.signatures(spec, timeout=self.timeout)
-        inputs = predict_request.inputs(body, predict_request.signature(body, known).inputs)
+        wanted = predict_request.signature(body, known).inputs
+        inputs = await large_bodies.of_size(len(data), predict_request.inputs, body, wanted)
         named = replace(spec, signature_name=body.signature_name)
         prediction = await self.models.predict(named, inputs.arrays, timeout=self.timeout)
         bare = self.nonfinite == "bare"

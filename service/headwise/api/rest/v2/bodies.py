@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from headwise.api.numbers import MOST_DIGITS, whole_number
 from headwise.api.options import validated
+from headwise.api.rest import json_body
 from headwise.api.rest.instances import read_array
+from headwise.api.rest.json_numbers import Numbers
 from headwise.api.shapes import reshaped
 from headwise.api.v2.datatypes import datatype_of, dtype_of, from_bytes, to_bytes
 from headwise.api.v2.infer import InferAnswer, InferRequest, requested
@@ -75,7 +77,7 @@ def read(body: bytes, json_length: str | None, spec: ModelSpec) -> Read:
     """
     size = _json_size(json_length, len(body))
     try:
-        document = orjson.loads(memoryview(body)[:size])
+        document = json_body.parse(body[:size])
     except orjson.JSONDecodeError as error:
         raise InvalidRequestError(f"the body is no strict JSON, which has no NaN: {error}") from error
     if not isinstance(document, dict):
@@ -118,7 +120,7 @@ def _arrays(tensors: Sequence[InputTensor], rest: memoryview) -> list[tuple[str,
 
 def _from_json(place: str, tensor: InputTensor) -> NDArray[Any]:
     spec = TensorSpec(dtype_of(place.removesuffix(".data"), tensor.datatype), tuple(tensor.shape))
-    if not isinstance(tensor.data, list):
+    if not isinstance(tensor.data, list | Numbers):
         raise InvalidTensorError(f"{place} must be a list of {tensor.datatype}, flat or nested")
     array = read_array(tensor.data, place, spec)
     if array.ndim > 1 and array.shape != spec.shape:

@@ -10,6 +10,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from headwise.api.rest import large_bodies
 from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.v2 import bodies
 from headwise.api.status import RETRY_AFTER_SECONDS, shown
@@ -77,7 +78,8 @@ class V2Routes:
     async def infer(self, request: Request) -> Response:
         """One batch."""
         spec = _spec(request)
-        found = bodies.read(await request.body(), request.headers.get(bodies.JSON_LENGTH), spec)
+        data, length = await request.body(), request.headers.get(bodies.JSON_LENGTH)
+        found = await large_bodies.of_size(len(data), bodies.read, data, length, spec)
         answer = await infer(self._gateway, found.request, timeout=self._timeout)
         identity = found.identity or request.scope["headwise.exchange"].request_id
         body, json_length = bodies.write(answer, identity, found.raw)

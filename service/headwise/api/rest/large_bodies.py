@@ -1,0 +1,37 @@
+"""Large bodies are read in threads, so that the event loop serves other requests meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from headwise.api.rest.json_body import LARGE_BYTES
+from headwise.backends.base import Arrays
+from headwise.gateway import ReadInputs
+from headwise.savedmodel import Signature
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# More of them would only wait for each other: all need the interpreter's lock.
+_THREADS = ThreadPoolExecutor(2, thread_name_prefix="large-body")
+
+
+def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
+    """What a function returns or raises, from one of a few threads."""
+    return asyncio.get_running_loop().run_in_executor(_THREADS, partial(function, *args, **kwargs))
+
+
+async def of_size(size: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What a function makes of a body of `size` bytes: at once, or in a thread if it is large."""
+    if size < LARGE_BYTES:
+        return function(*args, **kwargs)
+    return await in_thread(function, *args, **kwargs)
+
+
+def reading(size: int, read: Callable[[Signature], Arrays]) -> ReadInputs:
+    """The same for arrays that the gateway asks for."""
+    return read if size < LARGE_BYTES else lambda signature: in_thread(read, signature)
