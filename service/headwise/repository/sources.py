@@ -100,3 +100,19 @@ class ModelConfigFile:
             model.name: ModelLocation(Path(model.base_path), dict(model.version_labels))
             for model in config.model_config_list.config
         }
+
+
+def model_source(models: Path, model_config_file: Path | None) -> ModelSource:
+    """The config file where there is one, else the folder.
+
+    Raises: ConfigurationError if that cannot be read.
+    """
+    if model_config_file is not None:
+        source = ModelConfigFile(model_config_file)
+        source.locations()
+        return source
+    if not models.is_dir():
+        raise ConfigurationError(
+            f"{models}: no such folder; name the model repository (NAME/VERSION/ folders) with --models"
+        )
+    return ModelsFolder(models)

@@ -7,13 +7,19 @@ import sys
 from typing import Literal
 
 import structlog
+from structlog.typing import EventDict
 
 
-def configure(log_format: Literal["json", "console"], level: str) -> None:
-    """Set up structlog."""
+def configure(log_format: Literal["json", "console"], level: str, **always: object) -> None:
+    """Set up structlog. always: stands in every line."""
+
+    def complete(_: object, __: str, event: EventDict) -> EventDict:
+        return {**event, **always}
+
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            *([complete] if always else []),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
