@@ -40,7 +40,7 @@ class SupervisedProcess:
     """
 
     def __init__(self, command: Sequence[str], *, name: str = "model server", grace: float = 10.0) -> None:
-        self._command = command
+        self.command = command
         self._name = name
         self._grace = grace
         self._child: asyncio.subprocess.Process | None = None
@@ -57,7 +57,7 @@ class SupervisedProcess:
         try:
             while True:
                 started = time.monotonic()
-                self._child = await asyncio.create_subprocess_exec(*self._command, start_new_session=True)
+                self._child = await asyncio.create_subprocess_exec(*self.command, start_new_session=True)
                 code = await self._child.wait()
                 if time.monotonic() - started > _STABLE:
                     pause = _FIRST_PAUSE

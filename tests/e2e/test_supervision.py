@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
-from support.gateway_process import GatewayProcess
+from support.gateway_process import GatewayProcess, alive, run_to_its_end
 from support.model_repository import BINARY, add_model
 
 GOOD = {"instances": [[1, 2, 3, 4]]}
@@ -22,14 +20,6 @@ GOOD = {"instances": [[1, 2, 3, 4]]}
 def models(tmp_path: Path) -> Path:
     add_model(tmp_path, "logit", {"output_0": BINARY})
     return tmp_path
-
-
-def alive(pid: int) -> bool:
-    """Running, and no zombie that nobody has reaped."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_a_model_server_that_dies_is_restarted_and_readyz_says_so(models: Path) -> None:
@@ -102,12 +92,6 @@ def test_a_real_backend_address_serves_the_same(models: Path) -> None:
             answers = [g.classify("logit", GOOD).json()["predictions"] for g in (owner, second)]
             assert answers[0] == answers[1]
             assert second.children() == []
-
-
-def run_to_its_end(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "headwise", "serve", *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 @pytest.mark.parametrize("surface", ["--http", "--grpc"])
