@@ -9,17 +9,20 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import grpc
 import httpx
 import pytest
+from google.protobuf.json_format import ParseDict
 from prometheus_client.parser import text_string_to_metric_families
 
+from headwise.tfserving.model_service_pb2 import GetModelStatusResponse
 from support.gateway_process import GatewayProcess, alive, run_to_its_end
 from support.model_repository import BINARY, add_model
 from support.server_process import server_process
@@ -124,24 +127,40 @@ def test_a_worker_that_dies_is_restarted_and_requests_go_on(gateway: GatewayProc
     assert [gateway.log.count(f"headwise {text}") for text in ("starting;", "serving logit 1", "ready;")] == [1, 1, 1]
 
 
+def test_a_worker_listens_when_it_knows_its_models(backend: tuple[str, ...]) -> None:
+    asked, answer = Event(), Event()
+
+    def status(_: bytes, __: grpc.ServicerContext) -> bytes:
+        asked.set()
+        answer.wait(1)
+        loaded = {"version": 1, "state": "AVAILABLE", "status": {}}
+        return ParseDict({"model_version_status": [loaded]}, GetModelStatusResponse()).SerializeToString()
+
+    handler = {"GetModelStatus": grpc.unary_unary_rpc_method_handler(status)}
+    with ThreadPoolExecutor(8) as threads:
+        slow = grpc.server(threads, [grpc.method_handlers_generic_handler("tensorflow.serving.ModelService", handler)])
+        port = slow.add_insecure_port("127.0.0.1:0")
+        slow.start()
+        with GatewayProcess("--workers", "2", *backend[:2], "--backend", f"127.0.0.1:{port}") as gateway:
+            assert asked.wait(30)
+            assert refuses(gateway)
+            answer.set()
+            gateway.wait_for(lambda: not refuses(gateway))
+            assert gateway.http.get("/readyz").status_code == 200
+        slow.stop(None).wait()
+
+
 def test_a_stop_under_load_fails_no_request(gateway: GatewayProcess, temporary: Path) -> None:
     started = workers(gateway)
-    host, port = gateway.url.removeprefix("http://").split(":")
-    head = f"POST {PATH} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
     statuses: list[int] = []
     load = [Thread(target=ask_until_closed, args=(gateway, statuses)) for _ in range(4)]
-    with ExitStack() as stack:
-        begun = [stack.enter_context(socket.create_connection((host, int(port)), 10)) for _ in range(CONNECTIONS)]
-        for connection in begun:
-            connection.sendall(head + BODY[:5])
+    with begun(gateway, CONNECTIONS) as finish:
         for thread in load:
             thread.start()
         time.sleep(0.5)
         gateway.process.send_signal(signal.SIGTERM)
-        gateway.wait_for(lambda: refuses(host, int(port)))
-        for connection in begun:
-            connection.sendall(BODY[5:])
-        assert [connection.recv(15) for connection in begun] == [b"HTTP/1.1 200 OK"] * CONNECTIONS
+        gateway.wait_for(lambda: refuses(gateway))
+        assert finish() == [b"HTTP/1.1 200 OK"] * CONNECTIONS
     for thread in load:
         thread.join()
     assert len(statuses) > 20
@@ -153,6 +172,24 @@ def test_a_stop_under_load_fails_no_request(gateway: GatewayProcess, temporary: 
     assert list(temporary.iterdir()) == []
 
 
+@contextmanager
+def begun(gateway: GatewayProcess, count: int) -> Iterator[Callable[[], list[bytes]]]:
+    """Requests of which the last bytes are sent when the call is made that answers their first lines."""
+    head = f"POST {PATH} HTTP/1.1\r\nHost: headwise\r\nContent-Length: {len(BODY)}\r\n\r\n".encode()
+    with ExitStack() as stack:
+        connections = [stack.enter_context(socket.create_connection(address(gateway), 10)) for _ in range(count)]
+        for connection in connections:
+            connection.sendall(head + BODY[:5])
+        time.sleep(0.2)  # for the workers to read them: what they have not begun they need not finish
+
+        def finish() -> list[bytes]:
+            for connection in connections:
+                connection.sendall(BODY[5:])
+            return [connection.recv(15) for connection in connections]
+
+        yield finish
+
+
 def ask_until_closed(gateway: GatewayProcess, statuses: list[int]) -> None:
     """One request after the other, until the gateway takes none."""
     with suppress(httpx.TransportError), httpx.Client(base_url=gateway.url) as client:
@@ -160,8 +197,14 @@ def ask_until_closed(gateway: GatewayProcess, statuses: list[int]) -> None:
             statuses.append(client.post(PATH, content=BODY).status_code)
 
 
-def refuses(host: str, port: int) -> bool:
-    with suppress(ConnectionRefusedError), socket.create_connection((host, port)):
+def address(gateway: GatewayProcess) -> tuple[str, int]:
+    host, port = gateway.url.removeprefix("http://").split(":")
+    return host, int(port)
+
+
+def refuses(gateway: GatewayProcess) -> bool:
+    """Whether nobody listens for HTTP."""
+    with suppress(ConnectionRefusedError), socket.create_connection(address(gateway)):
         return False
     return True
 
@@ -186,21 +229,24 @@ def test_there_is_one_model_server_and_it_ends_last(backend: tuple[str, ...], te
         gateway.wait_ready()
         (model_server,) = set(gateway.children()) - set(workers(gateway))
         assert b"model-server" in command(model_server)
-        classify(gateway, 4)
+        with begun(gateway, 4) as finish:
+            gateway.process.send_signal(signal.SIGTERM)
+            gateway.wait_for(lambda: refuses(gateway))
+            assert alive(model_server)
+            assert finish() == [b"HTTP/1.1 200 OK"] * 4
         assert gateway.stop() == 0
         assert not alive(model_server)
-        assert "unreachable" not in gateway.log
     assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("surface", ["--http", "--grpc"])
 def test_a_port_in_use_is_named(gateway: GatewayProcess, backend: tuple[str, ...], surface: str) -> None:
-    address = gateway.grpc if surface == "--grpc" else gateway.url.removeprefix("http://")
+    taken = gateway.grpc if surface == "--grpc" else gateway.url.removeprefix("http://")
     free = "--grpc" if surface == "--http" else "--http"
     for number in ("1", "2"):
-        done = run_to_its_end("--workers", number, *backend, surface, address, free, "127.0.0.1:0")
+        done = run_to_its_end("--workers", number, *backend, surface, taken, free, "127.0.0.1:0")
         assert done.returncode == 2
-        assert address in done.stderr
+        assert taken in done.stderr
         assert surface in done.stderr
         assert "Traceback" not in done.stderr
         assert "starting" not in done.stderr
