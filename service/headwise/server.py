@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import math
 import socket
 from collections.abc import Callable, Coroutine, Iterator
@@ -44,6 +45,7 @@ def run(settings: Settings) -> None:
 
 def run_loop(main: Coroutine[object, object, None]) -> None:
     """Run on the loop that uvicorn is quickest on."""
+    gc.freeze()  # what was imported stays: looking through it for garbage took 50 ms, in which nobody was answered
     with asyncio.Runner(loop_factory=uvicorn.Config(serve).get_loop_factory()) as runner:
         runner.run(main)
 

@@ -134,7 +134,7 @@ def test_a_worker_listens_when_it_knows_its_models(backend: tuple[str, ...]) -> 
         asked.set()
         answer.wait(1)
         loaded = {"version": 1, "state": "AVAILABLE", "status": {}}
-        return ParseDict({"model_version_status": [loaded]}, GetModelStatusResponse()).SerializeToString()
+        return bytes(ParseDict({"model_version_status": [loaded]}, GetModelStatusResponse()).SerializeToString())
 
     handler = {"GetModelStatus": grpc.unary_unary_rpc_method_handler(status)}
     with ThreadPoolExecutor(8) as threads:
@@ -207,6 +207,17 @@ def refuses(gateway: GatewayProcess) -> bool:
     with suppress(ConnectionRefusedError), socket.create_connection(address(gateway)):
         return False
     return True
+
+
+def test_a_stop_while_it_starts_leaves_nothing(backend: tuple[str, ...], temporary: Path) -> None:
+    with GatewayProcess("--workers", "2", *backend, environment={"TMPDIR": str(temporary)}) as gateway:
+        gateway.wait_for(lambda: len(workers(gateway)) == 2)
+        children = gateway.children()
+        assert gateway.stop() == 0
+        assert not any(map(alive, children))
+        assert "Traceback" not in gateway.log
+        assert "ready;" not in gateway.log
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("after", ["it is ready", "it has started"])

@@ -11,9 +11,9 @@ from typing import Protocol
 from google.protobuf import text_format
 
 from headwise.errors import ConfigurationError, UnreadableModelError
-from headwise.repository.model_spec import MAX_VERSION
 from headwise.tfserving import model_server_config_pb2
 
+MAX_VERSION = 2**63 - 1
 _VERSION = re.compile(r"\d+", re.ASCII)
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 

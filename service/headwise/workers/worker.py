@@ -7,8 +7,11 @@ import os
 import shutil
 import sys
 
+import structlog
+
 from headwise import server
 from headwise.bootstrap import build
+from headwise.errors import ConfigurationError
 from headwise.lifecycle import stop_signal
 from headwise.ports import listen
 from headwise.settings import address
@@ -17,14 +20,20 @@ from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.shared import share
 from headwise.workers.duty import Duty
 
+_log = structlog.get_logger(__name__)
+
 _PARENT_CHECK = 0.5
 
 
 def main(argument: str) -> None:
-    """Serve until the parent says so, or is gone."""
+    """Serve until the parent says so, or is gone. Exit code 2: it cannot start."""
     duty = Duty.model_validate_json(argument)
     logs.configure(duty.settings.log_format, duty.settings.log_level, worker=duty.number)
-    server.run_loop(_work(duty))
+    try:
+        server.run_loop(_work(duty))
+    except ConfigurationError as error:  # what the parent could not know, or what changed since it looked
+        _log.error("worker cannot start", reason=str(error))  # the trace would tell nothing more
+        sys.exit(2)
     if _orphaned(duty):  # whoever is left cleans up
         shutil.rmtree(duty.folder, ignore_errors=True)
 

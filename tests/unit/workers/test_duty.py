@@ -1,6 +1,7 @@
 """A worker's duty: what the parent settled arrives as it was, whatever the environment says; news come back."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from headwise.settings import Settings
 from headwise.workers.duty import Duty
 
 
-def duty(folder: Path, number: int = 1, **settings: object) -> Duty:
+def duty(folder: Path, number: int = 1, **settings: Any) -> Duty:
     return Duty(settings=Settings(**settings), number=number, parent=7, folder=folder, starting=True)
 
 
