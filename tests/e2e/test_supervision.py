@@ -22,6 +22,12 @@ def models(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def listening(model_server: int) -> str:
+    """Where a model server listens, by its process id."""
+    command = Path(f"/proc/{model_server}/cmdline").read_text().split("\0")
+    return command[command.index("--listen") + 1]
+
+
 def test_a_model_server_that_dies_is_restarted_and_readyz_says_so(models: Path) -> None:
     with GatewayProcess("--models", str(models)) as gateway:
         gateway.wait_ready()
@@ -61,8 +67,11 @@ def test_a_killed_gateway_takes_its_model_server_along(models: Path) -> None:
     with GatewayProcess("--models", str(models)) as gateway:
         gateway.wait_ready()
         (child,) = gateway.children()
+        folder = Path(listening(child).removeprefix("unix:")).parent
+        assert folder.is_dir()
         gateway.stop(signal.SIGKILL)
         gateway.wait_for(lambda: not alive(child))
+        assert not folder.exists()
 
 
 def test_without_backend_it_is_up_and_says_what_is_missing(models: Path) -> None:
@@ -85,8 +94,7 @@ def test_without_backend_it_is_up_and_says_what_is_missing(models: Path) -> None
 def test_a_real_backend_address_serves_the_same(models: Path) -> None:
     with GatewayProcess("--models", str(models)) as owner:
         owner.wait_ready()
-        command = Path(f"/proc/{owner.children()[0]}/cmdline").read_text().split("\0")
-        target = command[command.index("--listen") + 1]
+        target = listening(owner.children()[0])
         with GatewayProcess("--models", str(models), "--backend", target) as second:
             second.wait_ready()
             answers = [g.classify("logit", GOOD).json()["predictions"] for g in (owner, second)]
