@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     )
     http: str = Field("127.0.0.1:8080", description="Where HTTP listens.")
     grpc: str = Field("127.0.0.1:8081", description="Where gRPC listens.")
+    workers: int = Field(1, ge=1, description="How many processes answer, behind the same two ports.")
     grpc_reflection: bool | None = Field(
         None, description="Whether gRPC lists its services; left out, where it listens on this machine alone."
     )

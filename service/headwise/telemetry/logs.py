@@ -18,10 +18,16 @@ Event = MutableMapping[str, Any]
 _EVENT_WIDTH = 30
 
 
-def configure(log_format: Literal["json", "console"], level: str) -> None:
-    """Set up structlog; lines for people have colours on a terminal."""
+def configure(log_format: Literal["json", "console"], level: str, **always: object) -> None:
+    """Set up structlog; lines for people have colours on a terminal. always: stands in every line."""
+
+    def complete(_: object, __: str, event: Event) -> Event:
+        event.update(always)
+        return event
+
+    lines = _COLOURED if log_format == "console" and sys.stderr.isatty() else [_LINES[log_format]]
     structlog.configure(
-        processors=_COLOURED if log_format == "console" and sys.stderr.isatty() else [_LINES[log_format]],
+        processors=[complete, *lines] if always else lines,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=_Lines(sys.stderr),
         cache_logger_on_first_use=True,

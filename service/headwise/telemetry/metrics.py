@@ -12,10 +12,14 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75
 
 
 class Metrics:
-    """Request counts and latencies by surface, verb and model, and tripwires by head."""
+    """Request counts and latencies by surface, verb and model, and tripwires by head.
 
-    def __init__(self) -> None:
+    summed: what is rendered instead of this process's own figures; see shared.py.
+    """
+
+    def __init__(self, summed: CollectorRegistry | None = None) -> None:
         self.registry = CollectorRegistry()
+        self._rendered = summed or self.registry
         self._requests = Counter(
             "headwise_requests_total",
             "Requests answered.",
@@ -64,4 +68,4 @@ class Metrics:
 
     def render(self) -> bytes:
         """The metrics in Prometheus's text format."""
-        return generate_latest(self.registry)
+        return generate_latest(self._rendered)
