@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections import deque
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -82,14 +83,18 @@ class _Member:
 
     __slots__ = ("answer", "asked", "deadline", "inputs", "rows", "since", "size")
 
-    def __init__(self, inputs: Arrays, rows: int, asked: Hashable, deadline: float, since: float) -> None:
+    def __init__(
+        self, inputs: Arrays, rows: int, asked: Hashable, deadline: float, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.inputs = inputs
         self.rows = rows
         self.asked = asked
         self.deadline = deadline
-        self.since = since
-        self.size = sum(array.nbytes for array in inputs.values())
-        self.answer: asyncio.Future[Part[Any]] = asyncio.get_running_loop().create_future()
+        self.since = loop.time()
+        self.size = 0
+        for array in inputs.values():
+            self.size += array.nbytes
+        self.answer: asyncio.Future[Part[Any]] = loop.create_future()
 
 
 class _Lane:
@@ -145,6 +150,11 @@ class Batcher:
         self._pumping = False
         self._sweep: asyncio.TimerHandle | None = None
 
+    @property
+    def kinds(self) -> int:
+        """How many kinds of requests are waiting or under way."""
+        return len(self._lanes)
+
     async def run(
         self, work: Work[A], inputs: Arrays, rows: int, asked: Hashable, *, deadline: float, together: bool = True
     ) -> Part[A]:
@@ -153,7 +163,8 @@ class Batcher:
         Raises: what `work` raises for this request's rows; BackendTimeoutError at the deadline. An error of other
         requests in the batch does not reach it.
         """
-        member = _Member(inputs, rows, asked, deadline, asyncio.get_running_loop().time())
+        loop = asyncio.get_running_loop()
+        member = _Member(inputs, rows, asked, deadline, loop)
         if not together:
             await _run(work, [member])
             return await member.answer
@@ -163,8 +174,10 @@ class Batcher:
         if lane is None:
             lane = self._lanes[key] = _Lane(key, work)
         lane.add(member)
-        self._wake(lane)
-        self._watch(member)
+        if not lane.queued:
+            self._wake(lane)
+        if self._sweep is None or deadline < self._sweep.when():
+            self._watch(deadline, loop)
         try:
             return await member.answer
         except asyncio.CancelledError:
@@ -222,29 +235,28 @@ class Batcher:
                 lane.timer.cancel()
             self._lanes.pop(lane.key, None)
 
-    def _watch(self, member: _Member) -> None:
-        """Have somebody look when the member's deadline comes; one timer is enough for all."""
-        if self._sweep is None or member.deadline < self._sweep.when():
-            if self._sweep is not None:
-                self._sweep.cancel()
-            loop = asyncio.get_running_loop()
-            self._sweep = loop.call_at(member.deadline, self._expire)
+    def _watch(self, deadline: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Have somebody look when the next deadline comes; one timer is enough for all."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        self._sweep = loop.call_at(deadline, self._expire)
 
     def _expire(self) -> None:
         """Answer_co those whose deadline has come; their batch-mates go on."""
         self._sweep = None
-        now = asyncio.get_running_loop().time()
-        left: _Member | None = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        left = math.inf
         for member in self._members():
             if member.answer.done():
                 continue
             if member.deadline <= now:
                 waited = f"the model server did not answer within {now - member.since:.3g} s"
                 member.answer.set_exception(BackendTimeoutError(waited))
-            elif left is None or member.deadline < left.deadline:
-                left = member
-        if left is not None:
-            self._watch(left)
+            else:
+                left = min(left, member.deadline)
+        if left < math.inf:
+            self._watch(left, loop)
 
     def _members(self) -> Iterable[_Member]:
         for lane in self._lanes.values():

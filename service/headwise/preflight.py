@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidTensorError
+from headwise.heads.contract import keeps_to_its_range
 from headwise.savedmodel.signature import NUMPY_DTYPES, Signature, TensorSpec
 
 
@@ -32,6 +33,8 @@ def check_names(names: Mapping[str, object], signature: Signature) -> None:
 
     Raises: InvalidTensorError.
     """
+    if names.keys() == signature.inputs.keys():
+        return
     wanted = ", ".join(map(repr, signature.inputs))
     if unknown := sorted(set(names) - set(signature.inputs)):
         raise InvalidTensorError(f"unknown input {', '.join(map(repr, unknown))}; the model's inputs are {wanted}")
@@ -46,12 +49,22 @@ def _check_tensor(name: str, array: NDArray[Any], spec: TensorSpec) -> None:
     if spec.shape is not None and not _fits(array.shape, spec.shape):
         got = TensorSpec(_dtype(array), array.shape)
         raise InvalidTensorError(f"input {name!r} is {got}: the model takes {spec}")
-    if array.dtype.kind in "fc" and not np.isfinite(array).all():
+    if not all_finite(array):
         at = np.argwhere(~np.isfinite(array))[0].tolist()
         raise InvalidTensorError(f"input {name!r} holds {array[tuple(at)]} at {at}: numbers must be finite")
 
 
+def all_finite(array: NDArray[Any]) -> bool:
+    """Whether an array holds no NaN and no infinity."""
+    kind = array.dtype.kind
+    if kind == "f" and array.flags.c_contiguous:
+        return keeps_to_its_range(array, "linear")
+    return kind not in "fc" or bool(np.isfinite(array).all())
+
+
 def _batch(arrays: Arrays) -> int:
+    if len(arrays) == 1 and (only := next(iter(arrays.values()))).ndim and only.shape[0]:
+        return int(only.shape[0])
     sizes: dict[str, int] = {name: array.shape[0] for name, array in arrays.items() if array.ndim}
     if not sizes:
         raise InvalidTensorError("no input has rows: a head answers row by row")
@@ -64,6 +77,8 @@ def _batch(arrays: Arrays) -> int:
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    if shape[1:] == wanted[1:] and len(shape) == len(wanted) and wanted[:1] == (None,):
+        return True
     return len(shape) == len(wanted) and all(w is None or w == s for s, w in zip(shape, wanted, strict=True))
 
 

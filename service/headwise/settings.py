@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PositiveInt, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -40,12 +40,30 @@ class Settings(BaseSettings):
     )
     http: str = Field("127.0.0.1:8080", description="Where HTTP listens.")
     grpc: str = Field("127.0.0.1:8081", description="Where gRPC listens.")
+    workers: int = Field(1, ge=1, description="How many processes answer, behind the same two ports.")
     grpc_reflection: bool | None = Field(
         None, description="Whether gRPC lists its services; left out, where it listens on this machine alone."
     )
     request_timeout: float = Field(30.0, gt=0, description="How long a request may take.")
-    poll_interval: float = Field(1.0, gt=0, description="How often model folders and the model server are looked at.")
+    poll_interval: float = Field(
+        1.0,
+        gt=0,
+        description="How often model folders and the model server are looked at; "
+        "with more than a hundred models every 10 ms a model.",
+    )
     max_body_bytes: int = Field(16 * _MEBIBYTE, gt=0, description="The largest request body, after inflation.")
+    max_batch_rows: int = Field(
+        1024, gt=0, description="How many rows of concurrent requests travel as one call of the model server."
+    )
+    batch_wait: float = Field(
+        0.005, ge=0, description="How long a request waits for a call of its kind under way, before it goes beside it."
+    )
+    allowed_batch_sizes: tuple[PositiveInt, ...] = Field(
+        (), description="Numbers of rows that the model server pads to (its `allowed_batch_sizes`): calls fill them."
+    )
+    unbatched_models: frozenset[str] = Field(
+        frozenset(), description="Models whose rows depend on the others of their call: their requests travel alone."
+    )
     drain_timeout: float = Field(10.0, ge=0, description="How long requests in flight may take to finish at a stop.")
     required_models: frozenset[str] = Field(frozenset(), description="Models without which /readyz answers 503.")
     tfs_nonfinite: Literal["error", "bare"] = Field(

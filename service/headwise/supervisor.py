@@ -1,19 +1,23 @@
-"""Keeps the embedded model server running as a child process on a Unix socket."""
+"""Keeps child processes running: the embedded model server on a Unix socket, and workers."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import os
 import secrets
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import structlog
+
+from headwise.errors import ConfigurationError
+from headwise.settings import EMBEDDED, Settings
 
 _log = structlog.get_logger(__name__)
 
@@ -21,15 +25,24 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 _STABLE = 30.0
 """A child that lived so many seconds is restarted without a longer pause."""
 
+_FEW_RETRIES = ("--max_num_load_retries=1", "--load_retry_interval_micros=1000000")
+"""TensorFlow Serving tries a broken version for five minutes; meanwhile nobody could be told that it is broken."""
+
+_LABELS_AHEAD = "--allow_version_labels_for_unavailable_models=true"
+"""Nothing is loaded yet when the labels of the first configuration are set."""
+
 
 class SupervisedProcess:
     """A child that is restarted when it ends, with growing pauses, until it is stopped.
 
-    It runs in a session of its own, so Ctrl-C reaches only the parent, which stops the child last.
+    It runs in a session of its own, so Ctrl-C reaches only the parent, which stops its children in order. name: for
+    the log. grace: seconds that the child may take to end when it is told to.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self._command = command
+    def __init__(self, command: Sequence[str], *, name: str = "model server", grace: float = 10.0) -> None:
+        self.command = command
+        self._name = name
+        self._grace = grace
         self._child: asyncio.subprocess.Process | None = None
 
     @property
@@ -44,34 +57,37 @@ class SupervisedProcess:
         try:
             while True:
                 started = time.monotonic()
-                self._child = await asyncio.create_subprocess_exec(*self._command, start_new_session=True)
+                self._child = await asyncio.create_subprocess_exec(*self.command, start_new_session=True)
                 code = await self._child.wait()
                 if time.monotonic() - started > _STABLE:
                     pause = _FIRST_PAUSE
-                _log.error("model server ended, restarting", exit_code=code, in_seconds=pause)
+                _log.error(f"{self._name} ended, restarting", exit_code=code, in_seconds=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
             await self._stop()
 
-    async def _stop(self, grace: float = 10.0) -> None:
+    async def _stop(self) -> None:
         child = self._child
         if child is None or child.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
             child.terminate()
         try:
-            await asyncio.wait_for(child.wait(), grace)
+            await asyncio.wait_for(child.wait(), self._grace)
         except TimeoutError:
             child.kill()
             await child.wait()
 
 
 class EmbeddedModelServer:
-    """The model server of `headwise model-server` as a child; `target` is where it listens."""
+    """The model server of `headwise model-server` as a child; `target` is where it listens: a socket in the folder.
 
-    def __init__(self, arguments: Sequence[str]) -> None:
-        self._folder = Path(tempfile.gettempdir()) / f"headwise-{secrets.token_hex(8)}"
+    The folder is made when it runs, if it is not there, and removed at the end.
+    """
+
+    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
+        self._folder = folder
         self.target = f"unix:{self._folder / 'model-server.sock'}"
         self.process = SupervisedProcess(
             [
@@ -89,8 +105,50 @@ class EmbeddedModelServer:
 
     async def run(self) -> None:
         """Run until cancelled; leaves no process and no file."""
-        self._folder.mkdir(mode=0o700)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         try:
             await self.process.run()
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def embedded_model_server(settings: Settings, folder: Path | None = None) -> EmbeddedModelServer | None:
+    """The embedded model server for the models of the settings, not yet running; None where another one is meant.
+
+    folder: where its socket will be, by default one of its own. Raises: ConfigurationError if it cannot run.
+    """
+    if settings.backend != EMBEDDED:
+        return None
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ConfigurationError(
+            "the embedded model server needs TensorFlow: pip install 'headwise[embedded]', "
+            "or name a TensorFlow Serving with --backend HOST:PORT"
+        )
+    if settings.model_config_file is not None:
+        models = ["--model-config-file", str(settings.model_config_file), _LABELS_AHEAD]
+    else:
+        models = ["--models", str(settings.models)]
+    return EmbeddedModelServer([*models, *_FEW_RETRIES], folder or _free_name())
+
+
+@contextlib.contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder of this process and its children, removed at the end.
+
+    Raises: ConfigurationError where none can be made.
+    """
+    try:
+        folder = _free_name()
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise ConfigurationError(
+            f"no temporary folder can be made: {error}; name one that can be written to with TMPDIR"
+        ) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_name() -> Path:
+    return Path(tempfile.gettempdir()) / f"headwise-{secrets.token_hex(8)}"

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
-from support.gateway_process import GatewayProcess
+from support.gateway_process import GatewayProcess, alive, run_to_its_end
 from support.model_repository import BINARY, add_model
 
 GOOD = {"instances": [[1, 2, 3, 4]]}
@@ -24,12 +22,10 @@ def models(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def alive(pid: int) -> bool:
-    """Running, and no zombie that nobody has reaped."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+def listening(model_server: int) -> str:
+    """Where a model server listens, by its process id."""
+    command = Path(f"/proc/{model_server}/cmdline").read_text().split("\0")
+    return command[command.index("--listen") + 1]
 
 
 def test_a_model_server_that_dies_is_restarted_and_readyz_says_so(models: Path) -> None:
@@ -71,8 +67,11 @@ def test_a_killed_gateway_takes_its_model_server_along(models: Path) -> None:
     with GatewayProcess("--models", str(models)) as gateway:
         gateway.wait_ready()
         (child,) = gateway.children()
+        folder = Path(listening(child).removeprefix("unix:")).parent
+        assert folder.is_dir()
         gateway.stop(signal.SIGKILL)
         gateway.wait_for(lambda: not alive(child))
+        assert not folder.exists()
 
 
 def test_without_backend_it_is_up_and_says_what_is_missing(models: Path) -> None:
@@ -95,19 +94,12 @@ def test_without_backend_it_is_up_and_says_what_is_missing(models: Path) -> None
 def test_a_real_backend_address_serves_the_same(models: Path) -> None:
     with GatewayProcess("--models", str(models)) as owner:
         owner.wait_ready()
-        command = Path(f"/proc/{owner.children()[0]}/cmdline").read_text().split("\0")
-        target = command[command.index("--listen") + 1]
+        target = listening(owner.children()[0])
         with GatewayProcess("--models", str(models), "--backend", target) as second:
             second.wait_ready()
             answers = [g.classify("logit", GOOD).json()["predictions"] for g in (owner, second)]
             assert answers[0] == answers[1]
             assert second.children() == []
-
-
-def run_to_its_end(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "headwise", "serve", *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 @pytest.mark.parametrize("surface", ["--http", "--grpc"])
@@ -147,4 +139,4 @@ def test_settings_come_from_file_environment_and_flags_in_that_order(models: Pat
     with GatewayProcess("--config", str(config), "--models", str(models), environment=environment) as gateway:
         gateway.wait_ready()
         httpx.get(f"{gateway.url}/v1/models")
-        gateway.wait_for(lambda: '"path": "/v1/models"' in gateway.log)
+        gateway.wait_for(lambda: '"path":"/v1/models"' in gateway.log)

@@ -18,10 +18,26 @@ import httpx
 _STARTED = re.compile(r"HTTP on (\S+), gRPC on port (\d+)")
 
 
+def run_to_its_end(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A `headwise serve` that is expected to refuse."""
+    return subprocess.run(
+        [sys.executable, "-m", "headwise", "serve", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def alive(pid: int) -> bool:
+    """Running, and no zombie that nobody has reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class GatewayProcess:
     """Started by `with`; stopped as Ctrl-C does it."""
 
     def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+        self.workers = int(arguments[arguments.index("--workers") + 1]) if "--workers" in arguments else 1
         self._lines: list[str] = []
         self._started = threading.Event()
         self.process = subprocess.Popen(
@@ -70,8 +86,8 @@ class GatewayProcess:
             raise
 
     def wait_ready(self, seconds: float = 60) -> GatewayProcess:
-        """Wait until /readyz answers 200."""
-        self.wait_for(lambda: self.http.get("/readyz").status_code == 200, seconds)
+        """Wait until /readyz answers 200, of several workers until all are ready."""
+        self.wait_for(self._is_ready, seconds)
         return self
 
     def wait_for(self, condition: Any, seconds: float = 30) -> None:
@@ -81,6 +97,11 @@ class GatewayProcess:
             if time.monotonic() > give_up:
                 raise AssertionError(f"not within {seconds} s:\n{self.log}")
             time.sleep(0.05)
+
+    def _is_ready(self) -> bool:
+        if self.workers > 1:  # they listen only when they know their models
+            return "headwise ready;" in self.log
+        return self.http.get("/readyz").status_code == 200
 
     def classify(self, model: str, body: dict[str, Any] | bytes) -> httpx.Response:
         """POST /v1/models/MODEL:classify."""

@@ -25,6 +25,7 @@ def test_defaults_serve_the_folder_models_on_loopback() -> None:
     settings = Settings.load()
     assert (settings.models, settings.backend) == (Path("models"), "embedded")
     assert (settings.http, settings.grpc) == ("127.0.0.1:8080", "127.0.0.1:8081")
+    assert settings.workers == 1
     assert settings.raw_when_refused is False
     assert settings.on_contradiction == "refuse"
 
@@ -57,6 +58,8 @@ def test_a_list_in_the_environment_is_json(monkeypatch: pytest.MonkeyPatch) -> N
         ("port = 3\n", "setting port: Extra inputs are not permitted"),
         ("poll_interval = 0\n", "setting poll_interval: .*greater than 0"),
         ("request_timeout = nan\n", "setting request_timeout: .*greater than 0"),
+        ("workers = 0\n", "setting workers: .*greater than or equal to 1"),
+        ("workers = 1.5\n", "setting workers: .*got 1.5"),
         ('max_body_bytes = "many"\n', "setting max_body_bytes: .*got 'many'"),
         ('log_level = "loud"\n', "setting log_level: .*got 'loud'"),
         ('tfs_nonfinite = "null"\n', "setting tfs_nonfinite"),

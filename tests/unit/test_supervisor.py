@@ -6,11 +6,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from headwise.supervisor import EmbeddedModelServer, SupervisedProcess
+from headwise.errors import ConfigurationError
+from headwise.settings import Settings
+from headwise.supervisor import (
+    EmbeddedModelServer,
+    SupervisedProcess,
+    embedded_model_server,
+    private_folder,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -21,9 +29,9 @@ WAIT = "import signal; signal.pause()"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
 
 
-def child(file: Path, then: str, first: str = "") -> SupervisedProcess:
+def child(file: Path, then: str, first: str = "", **options: Any) -> SupervisedProcess:
     """A process that notes its id in a file."""
-    return SupervisedProcess([sys.executable, "-S", "-c", first + NOTE + then, str(file)])
+    return SupervisedProcess([sys.executable, "-S", "-c", first + NOTE + then, str(file)], **options)
 
 
 def pids(file: Path) -> list[int]:
@@ -57,13 +65,14 @@ def alive(pid: int) -> bool:
 
 async def test_a_child_that_ends_is_started_again(tmp_path: Path) -> None:
     file = tmp_path / "pids"
-    process = child(file, "sys.exit(3)")
+    process = child(file, "sys.exit(3)", name="worker 7")
     with capture_logs() as log:
         task = asyncio.create_task(process.run())
         await until(lambda: len(pids(file)) == 2)
         await stopped(task)
     first, second = pids(file)
     assert first != second
+    assert log[0]["event"] == "worker 7 ended, restarting"
     assert (log[0]["exit_code"], log[0]["log_level"]) == (3, "error")
 
 
@@ -82,22 +91,47 @@ async def test_a_stop_ends_the_child_and_waits_for_it(tmp_path: Path) -> None:
 
 async def test_a_child_that_ignores_the_stop_is_killed(tmp_path: Path) -> None:
     file = tmp_path / "pids"
-    process = child(file, WAIT, first=DEAF)
-    task = asyncio.create_task(process.run())
+    task = asyncio.create_task(child(file, WAIT, first=DEAF, grace=0.05).run())
     await until(lambda: pids(file))
-    await process._stop(grace=0.05)
-    assert not alive(pids(file)[0])
     await stopped(task)
+    assert not alive(pids(file)[0])
 
 
-async def test_the_embedded_server_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    server = EmbeddedModelServer(["--no-such-flag"])
+async def test_the_embedded_server_leaves_no_folder(tmp_path: Path) -> None:
+    server = EmbeddedModelServer(["--no-such-flag"], tmp_path / "folder")
     socket = Path(server.target.removeprefix("unix:"))
-    assert socket.parent.parent == tmp_path
+    assert socket.parent == tmp_path / "folder"
     assert entries(tmp_path) == [], "nothing is there before it runs, so a failed start leaves nothing"
     task = asyncio.create_task(server.run())
     await until(lambda: entries(tmp_path))
     assert socket.parent.stat().st_mode & 0o777 == 0o700
     await stopped(task)
     assert entries(tmp_path) == []
+
+
+def test_the_embedded_server_is_for_the_models_of_the_settings(tmp_path: Path) -> None:
+    assert embedded_model_server(Settings(backend="elsewhere:8500")) is None
+    folder = embedded_model_server(Settings(models=tmp_path))
+    file = embedded_model_server(Settings(model_config_file=tmp_path / "models.config"), tmp_path)
+    assert folder is not None
+    assert file is not None
+    assert f"--models {tmp_path} " in " ".join(folder.process.command)
+    assert f"--model-config-file {tmp_path}/models.config " in " ".join(file.process.command)
+    assert file.target == f"unix:{tmp_path}/model-server.sock"
+    assert folder.target != file.target
+
+
+def test_a_private_folder_is_for_one_user_and_goes_with_all_that_is_in_it() -> None:
+    with private_folder() as folder:
+        assert folder.stat().st_mode & 0o777 == 0o700
+        (folder / "counter_1.db").touch()
+    assert not folder.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with (
+        pytest.raises(ConfigurationError, match=r"no temporary folder can be made: .*missing.*TMPDIR"),
+        private_folder(),
+    ):
+        pass

@@ -25,6 +25,9 @@ def serve(
     ] = None,
     http: Annotated[str | None, typer.Option(help="Where HTTP listens.", show_default="127.0.0.1:8080")] = None,
     grpc: Annotated[str | None, typer.Option(help="Where gRPC listens.", show_default="127.0.0.1:8081")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="How many processes answer, behind the same ports.", show_default="1")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file with any setting.")] = None,
 ) -> None:
     """Serve calibrated probabilities and labels over HTTP and gRPC, until Ctrl-C.
@@ -33,10 +36,22 @@ def serve(
     """
     # Children are started by exec, never by fork alone: gRPC need not prepare for it, nor warn.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
-    from headwise import server
     from headwise.settings import Settings
 
     settings = Settings.load(
-        config, models=models, model_config_file=model_config_file, backend=backend, http=http, grpc=grpc
+        config,
+        models=models,
+        model_config_file=model_config_file,
+        backend=backend,
+        http=http,
+        grpc=grpc,
+        workers=workers,
     )
-    server.run(settings)
+    if settings.workers > 1:  # their parent serves nothing: it need not load what does
+        from headwise.workers import parent
+
+        parent.run(settings)
+    else:
+        from headwise import server
+
+        server.run(settings)

@@ -57,6 +57,9 @@ class RequestOptions:
         return options
 
 
+NO_OPTIONS = RequestOptions()
+
+
 def _by_head(option: str, given: Any, heads: Mapping[str, Head]) -> Mapping[str, Any]:
     """An option by head name.
 
@@ -95,7 +98,7 @@ class HeadAnswer:
         return HeadAnswer(self.head, self.prediction.rows(start, stop), self.raw[start:stop])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BatchAnswer:
     """The answers of all rows that travelled as one call and asked alike: of one request or of several.
 
@@ -109,7 +112,7 @@ class BatchAnswer:
     outputs: Arrays = field(default_factory=dict)
     _made: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many rows."""
         return len(next(iter(self.heads.values())).raw)

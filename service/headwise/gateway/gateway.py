@@ -62,7 +62,7 @@ class Gateway:
         self._batcher = batcher or Batcher()
         self._unbatched = unbatched
         self._seen = repository.snapshot
-        self._calls: dict[tuple[ModelSpec, tuple[str, ...]], HeadCall] = {}
+        self._calls: dict[ModelSpec, HeadCall] = {}
         self._raw_when_refused = raw_when_refused
         self._tripwires = tripwires or Tripwires(Metrics())
         self.repository = repository
@@ -182,7 +182,9 @@ class Gateway:
     async def _classify(
         self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, deadline: float, outputs: tuple[str, ...]
     ) -> Classification:
-        call = await self._call(spec, deadline, outputs)
+        call = self._calls.get(spec) if self._seen is self.repository.snapshot and not outputs else None
+        if call is None:
+            call = await self._call(spec, deadline, outputs)
         asked = call.asked(options)
         inputs = await _read(read, call.signature)
         rows = check_inputs(inputs, call.signature)
@@ -196,20 +198,17 @@ class Gateway:
         return Classification(*part)
 
     async def _call(self, spec: ModelSpec, deadline: float, outputs: tuple[str, ...]) -> HeadCall:
-        """The call that a spec means; kept for as long as the repository's snapshot holds."""
+        """The call that a spec means, kept for as long as the repository's snapshot holds."""
         snapshot = self.repository.snapshot
         if self._seen is not snapshot:
             self._seen = snapshot
             self._calls.clear()
-        key = (spec, outputs)
-        call = self._calls.get(key)
-        if call is None:
-            left = max(deadline - asyncio.get_running_loop().time(), 0.001)
-            model = await self.resolve(spec, timeout=left)
-            call = HeadCall(model, spec.signature_name, outputs, self._backend, self._tripwires)
-            # A label is the model server's to move.
-            if spec.label is None and not outputs and snapshot is self.repository.snapshot:
-                self._calls[key] = call
+        left = max(deadline - asyncio.get_running_loop().time(), 0.001)
+        model = await self.resolve(spec, timeout=left)
+        call = HeadCall(model, spec.signature_name, outputs, self._backend, self._tripwires)
+        # A label is the model server's to move.
+        if spec.label is None and not outputs and snapshot is self.repository.snapshot:
+            self._calls[spec] = call
         return call
 
     async def resolve(self, spec: ModelSpec, *, timeout: float) -> ServedModel:

@@ -21,14 +21,12 @@ from headwise.errors import (
     OutputRangeError,
     OutputShapeError,
 )
-from headwise.gateway.classification import BatchAnswer, HeadAnswer, RequestOptions
+from headwise.gateway.classification import NO_OPTIONS, BatchAnswer, HeadAnswer, RequestOptions
 from headwise.heads import Head, Options, Prediction
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.served_model import ServedModel
 from headwise.savedmodel import Signature
 from headwise.tripwires import HeadWarning, Place, Tripwires
-
-PLAIN = RequestOptions()
 
 _SHARED_FATE = frozenset({"NOT_FOUND", "CANCELLED", "UNAUTHENTICATED", "PERMISSION_DENIED"})
 """Refusals that are no row's fault: each half of a batch would meet them too."""
@@ -102,7 +100,7 @@ class HeadCall:
 
         Raises: InvalidRequestError.
         """
-        if options == PLAIN:
+        if options is NO_OPTIONS or options == NO_OPTIONS:
             return self._plain
         asked = Asked(options, options.by_head(self.heads))
         try:
@@ -150,7 +148,7 @@ class HeadCall:
 
     @cached_property
     def _plain(self) -> Asked:
-        return Asked(PLAIN, PLAIN.by_head(self.heads))
+        return Asked(NO_OPTIONS, NO_OPTIONS.by_head(self.heads))
 
     @cached_property
     def _target(self) -> ModelSpec:

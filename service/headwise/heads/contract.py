@@ -104,7 +104,7 @@ def admit(
     Raises: NonFiniteOutputError, OutputRangeError, both naming the rows.
     """
     raw: Float64 = np.array(output, dtype=np.float64, order="C")
-    if _keeps_to_its_range(output if output.dtype in _INTEGERS else raw, activation):
+    if keeps_to_its_range(output if output.dtype in _INTEGERS else raw, activation):
         return raw, 0.0, ()
     _check_finite(raw, layout, activation)
     if activation not in RANGES:
@@ -169,7 +169,7 @@ def _ones(units: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     return ones
 
 
-def _keeps_to_its_range(output: NDArray[np.floating[Any]], activation: Activation) -> bool:
+def keeps_to_its_range(output: NDArray[np.floating[Any]], activation: Activation) -> bool:
     """Whether all values are finite and surely in the range; False sends the batch to the detailed check.
 
     The bits of IEEE 754 numbers, read as integers, sort by magnitude, those with a sign above all others where they

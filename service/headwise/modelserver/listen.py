@@ -1,5 +1,6 @@
 """The addresses that the server listens on: `HOST:PORT`, where port 0 is any free one, and `unix:PATH`."""
 
+import contextlib
 import socket
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def remove_socket(address: str) -> None:
     """Remove the file of a Unix socket that is no longer listened on."""
     if address.startswith(_UNIX):
         Path(address.removeprefix(_UNIX)).unlink(missing_ok=True)
+
+
+def remove_folder(address: str) -> None:
+    """Remove the folder that a Unix socket was in, if nothing else is in it: for a parent that no longer can."""
+    if address.startswith(_UNIX):
+        with contextlib.suppress(OSError):
+            Path(address.removeprefix(_UNIX)).parent.rmdir()
 
 
 def _bind(server: grpc.Server, address: str) -> int:

@@ -18,7 +18,7 @@ from headwise.modelserver.batching import BatchScheduler
 from headwise.modelserver.batching_parameters import BatchingParameters
 from headwise.modelserver.catalogue import Catalogue
 from headwise.modelserver.config import ModelSource
-from headwise.modelserver.listen import listen, remove_socket
+from headwise.modelserver.listen import listen, remove_folder, remove_socket
 from headwise.modelserver.manager import Lifecycle, ModelManager
 from headwise.modelserver.servable import Servable, load
 from headwise.modelserver.services import Runner, Services, handlers, run_directly
@@ -128,12 +128,17 @@ def serve(options: ServerOptions, parent: int | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     server = ModelServer(options)
-    log.info("model server listening on %s", ", ".join(server.start()))
-    while not stop.wait(_PARENT_CHECK_S):
-        if parent is not None and os.getppid() != parent:
-            log.info("the parent process is gone: stopping")
-            break
+    addresses = server.start()
+    log.info("model server listening on %s", ", ".join(addresses))
+    orphaned = False
+    while not orphaned and not stop.wait(_PARENT_CHECK_S):
+        orphaned = parent is not None and os.getppid() != parent
+    if orphaned:
+        log.info("the parent process is gone: stopping")
     server.stop()
+    if orphaned:
+        for address in addresses:
+            remove_folder(address)
 
 
 def _with_hint(error: StatusError) -> str:

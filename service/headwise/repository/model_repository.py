@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -30,6 +30,8 @@ from headwise.repository.sources import ModelLocation, ModelSource
 from headwise.tfserving import model_service_pb2
 
 _log = structlog.get_logger(__name__)
+
+_QUESTIONS = 4
 
 
 class StatusSource(Protocol):
@@ -103,7 +105,7 @@ class ModelRepository:
             try:
                 # Whether the model server is there matters without models too.
                 names = tuple(locations) or ("any",)
-                statuses = dict(zip(names, await asyncio.gather(*map(self._ask, names)), strict=True))
+                statuses = dict(zip(names, await self._ask_all(names), strict=True))
             except BackendError as problem:
                 error = str(problem)
                 self._missed.clear()  # while it says nothing it leaves nothing out
@@ -132,6 +134,24 @@ class ModelRepository:
                 self._unlisted = str(error)
                 _log.warning("models not listed anew", reason=self._unlisted)
         return self._locations
+
+    async def _ask_all(self, names: Sequence[str]) -> list[tuple[VersionStatus, ...]]:
+        """The statuses of every model, a few questions at a time: a model server takes only so many calls at once.
+
+        Raises: BackendError, the first that one met.
+        """
+        room = asyncio.Semaphore(_QUESTIONS)
+
+        async def ask(name: str) -> tuple[VersionStatus, ...]:
+            async with room:
+                return await self._ask(name)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                asked = [group.create_task(ask(name)) for name in names]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return [task.result() for task in asked]
 
     async def _ask(self, name: str) -> tuple[VersionStatus, ...]:
         try:

@@ -7,8 +7,6 @@ from enum import IntEnum
 
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
-MAX_VERSION = 2**63 - 1
-
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:

@@ -11,9 +11,9 @@ from typing import Protocol
 from google.protobuf import text_format
 
 from headwise.errors import ConfigurationError, UnreadableModelError
-from headwise.repository.model_spec import MAX_VERSION
 from headwise.tfserving import model_server_config_pb2
 
+MAX_VERSION = 2**63 - 1
 _VERSION = re.compile(r"\d+", re.ASCII)
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -100,3 +100,19 @@ class ModelConfigFile:
             model.name: ModelLocation(Path(model.base_path), dict(model.version_labels))
             for model in config.model_config_list.config
         }
+
+
+def model_source(models: Path, model_config_file: Path | None) -> ModelSource:
+    """The config file where there is one, else the folder.
+
+    Raises: ConfigurationError if that cannot be read.
+    """
+    if model_config_file is not None:
+        source = ModelConfigFile(model_config_file)
+        source.locations()
+        return source
+    if not models.is_dir():
+        raise ConfigurationError(
+            f"{models}: no such folder; name the model repository (NAME/VERSION/ folders) with --models"
+        )
+    return ModelsFolder(models)

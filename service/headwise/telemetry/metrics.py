@@ -12,10 +12,14 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75
 
 
 class Metrics:
-    """Request counts and latencies by surface, verb and model, and tripwires by head."""
+    """Request counts and latencies by surface, verb and model, and tripwires by head.
 
-    def __init__(self) -> None:
+    summed: what is rendered instead of this process's own figures; see shared.py.
+    """
+
+    def __init__(self, summed: CollectorRegistry | None = None) -> None:
         self.registry = CollectorRegistry()
+        self._rendered = summed or self.registry
         self._requests = Counter(
             "headwise_requests_total",
             "Requests answered.",
@@ -29,6 +33,7 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self._series: dict[tuple[str, str, str, str], tuple[Counter, Histogram]] = {}
         self._tripwires = Counter(
             "headwise_tripwires_total",
             "Answers whose numbers contradict the head card, refused or not, by the code of the diagnostics catalogue.",
@@ -44,8 +49,14 @@ class Metrics:
 
     def observe(self, *, surface: str, verb: str, model: str, status: str, seconds: float) -> None:
         """Count one request. Labels must be bounded: see OTHER."""
-        self._requests.labels(surface, verb, model, status).inc()
-        self._duration.labels(surface, verb, model).observe(seconds)
+        labels = (surface, verb, model, status)
+        series = self._series.get(labels)
+        if series is None:
+            series = self._requests.labels(*labels), self._duration.labels(surface, verb, model)
+            self._series[labels] = series
+        count, duration = series
+        count.inc()
+        duration.observe(seconds)
 
     def tripped(self, *, model: str, head: str, code: str, answers: int = 1) -> None:
         """Count answers of a model of the repository, and a head of its card."""
@@ -57,4 +68,4 @@ class Metrics:
 
     def render(self) -> bytes:
         """The metrics in Prometheus's text format."""
-        return generate_latest(self.registry)
+        return generate_latest(self._rendered)

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from headwise.errors import ConfigurationError
-from headwise.modelserver.listen import listen, remove_socket
+from headwise.modelserver.listen import listen, remove_folder, remove_socket
 
 
 @pytest.fixture
@@ -49,6 +49,17 @@ def test_a_unix_socket_is_made_and_removed(server: grpc.Server, tmp_path: Path) 
     assert (tmp_path / "socket").is_socket()
     remove_socket(address)
     assert not (tmp_path / "socket").exists()
+
+
+def test_a_folder_is_removed_only_where_nothing_else_is_in_it(tmp_path: Path) -> None:
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    for folder in (alone, shared):
+        folder.mkdir()
+    (shared / "figures.db").touch()
+    for folder in (alone, shared):
+        remove_folder(f"unix:{folder}/socket")
+    remove_folder("127.0.0.1:8500")
+    assert list(tmp_path.iterdir()) == [shared]
 
 
 def test_a_stale_unix_socket_is_replaced(server: grpc.Server, tmp_path: Path) -> None:

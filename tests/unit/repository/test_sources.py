@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from headwise.errors import ConfigurationError, UnreadableModelError
-from headwise.repository.sources import ModelConfigFile, ModelLocation, ModelsFolder, version_folder
+from headwise.repository.sources import ModelConfigFile, ModelLocation, ModelsFolder, model_source, version_folder
 
 
 def folders(base: Path, *names: str) -> None:
@@ -111,3 +111,18 @@ def test_what_holds_no_version_is_refused(tmp_path: Path, path: str, reason: str
     (tmp_path / "file").touch()
     with pytest.raises(UnreadableModelError, match=re.escape(f"{tmp_path / path}: {reason}")):
         version_folder(tmp_path / path)
+
+
+def test_the_config_file_goes_before_the_folder(tmp_path: Path) -> None:
+    file = tmp_path / "models.config"
+    file.write_text("model_config_list {}")
+    assert model_source(tmp_path, None) == ModelsFolder(tmp_path)
+    assert model_source(tmp_path, file) == ModelConfigFile(file)
+
+
+def test_a_source_that_cannot_be_read_is_refused_at_once(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    with pytest.raises(ConfigurationError, match=f"{missing}: no such folder; .*--models"):
+        model_source(missing, None)
+    with pytest.raises(ConfigurationError, match=f"{missing}: no model config file"):
+        model_source(tmp_path, missing)

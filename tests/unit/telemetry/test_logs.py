@@ -9,7 +9,7 @@ import pytest
 EVENTS = """
 import sys, structlog
 from headwise.telemetry import logs
-logs.configure(sys.argv[1], sys.argv[2])
+logs.configure(sys.argv[1], sys.argv[2], **dict(pair.split("=") for pair in sys.argv[3:]))
 log = structlog.get_logger("headwise.test")
 log.debug("quiet")
 log.info("request", status=200)
@@ -20,10 +20,14 @@ except ZeroDivisionError:
 """
 
 
-def written(log_format: str, level: str) -> list[str]:
+def written(log_format: str, level: str, *always: str) -> list[str]:
     """What the events above write to standard error; a process of its own, as structlog is configured once."""
     ended = subprocess.run(
-        [sys.executable, "-c", EVENTS, log_format, level], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", EVENTS, log_format, level, *always],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert ended.stdout == ""
     return ended.stderr.splitlines()
@@ -40,6 +44,10 @@ def test_json_lines_carry_time_level_and_the_traceback() -> None:
 @pytest.mark.parametrize(("level", "events"), [("debug", 3), ("info", 2), ("warning", 1), ("error", 1)])
 def test_the_level_decides_what_is_written(level: str, events: int) -> None:
     assert len(written("json", level)) == events
+
+
+def test_what_is_always_so_stands_in_every_line() -> None:
+    assert [json.loads(line)["worker"] for line in written("json", "info", "worker=2")] == ["2", "2"]
 
 
 def test_lines_for_people_have_no_colours_in_a_file() -> None:

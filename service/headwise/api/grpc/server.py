@@ -32,7 +32,7 @@ WITH_THE_SERVER = ("", *SERVICES, "PredictionService", "ModelService")
 class GrpcServer:
     """Listens at `address`, a host and a port; port 0 takes a free one. reflection: whether it lists its services.
 
-    required_models: those without which the server is not ready.
+    required_models: those without which the server is not ready. shared_port: other processes listen there too.
     """
 
     def __init__(
@@ -45,13 +45,14 @@ class GrpcServer:
         max_bytes: int,
         required_models: frozenset[str] = frozenset(),
         reflection: bool = False,
+        shared_port: bool = False,
     ) -> None:
         self._host, self.port = address
         self._health = health.aio.HealthServicer()
         self._models: frozenset[str] = frozenset()
         self._server = grpc.aio.server(
             options=(
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(shared_port)),
                 ("grpc.max_receive_message_length", max_bytes),
                 ("grpc.max_send_message_length", -1),
             )

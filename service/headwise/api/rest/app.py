@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from fastapi import APIRouter, FastAPI, Request
 from starlette.convertors import IntegerConvertor, register_url_convertor
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Mount
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headwise import __version__
 from headwise.api.rest import documentation
@@ -37,6 +40,9 @@ class _Version(IntegerConvertor):
 register_url_convertor("version", _Version())
 _VERSIONS = ("", "/versions/{version:version}", "/labels/{label}")
 """The ways to name a version in a path; none means the newest admitted one."""
+_CLASSIFY = re.compile(
+    rf"/v1/models/(?P<model>[^/]+)(?:/versions/(?P<version>{_Version.regex})|/labels/(?P<label>[^/]+))?:classify"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +75,45 @@ def create_app(
     app.router.routes.append(Mount("", app=tfs))
 
     async def refuse(request: Request, error: Exception) -> Response:
-        if request.scope.get("headwise.verb") in TFS_VERBS:
+        if request.scope["headwise.exchange"].verb in TFS_VERBS:
             return internal_error()
-        return refused(error) if request.url.path.startswith("/v2") else problem(request, error)
+        return refused(error) if request.url.path.startswith("/v2") else problem(request.scope, error)
 
     for kind in (HeadwiseError, Exception):
         app.add_exception_handler(kind, refuse)
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        """What most requests ask goes to its handler at once, all else through the router."""
+        spec = _classified(scope["path"]) if scope.get("method") == "POST" else None
+        if spec is None:
+            await app(scope, receive, send)
+            return
+        try:
+            response = await classify(scope, receive, spec)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            await problem(scope, error)(scope, receive, send)
+            raise
+        await response(scope, receive, send)
+
     envelope = Envelope(
-        app,
+        front,
         metrics,
         max_body_bytes=max_body_bytes,
         is_model=lambda name: name in gateway.repository.snapshot.models,
         cors=cors,
     )
     return RestSurface(envelope, operations)
+
+
+@lru_cache(maxsize=1024)
+def _classified(path: str) -> ModelSpec | None:
+    """The model of a path that the router would bring to `classify`."""
+    found = _CLASSIFY.fullmatch(path)
+    if found is None:
+        return None
+    return ModelSpec(found["model"], int(found["version"]) if found["version"] else None, found["label"])
 
 
 def _operations(operations: Operations) -> APIRouter:
@@ -108,7 +139,7 @@ def _models(classify: Classify, operations: Operations, tfs: TfsRoutes) -> APIRo
     router = APIRouter(tags=["models"])
 
     async def call_classify(request: Request) -> Response:
-        return await classify(request, _spec(request))
+        return await classify(request.scope, request.receive, _spec(request))
 
     async def call_head(request: Request) -> Response:
         return await operations.head(_spec(request))

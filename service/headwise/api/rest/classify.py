@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from headwise.api.options import Include
 from headwise.api.rest import classify_response, json_body, large_bodies
 from headwise.api.rest.accept import quality
 from headwise.api.rest.classify_request import read_options
-from headwise.api.rest.content import is_gzip, media_type
+from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.instances import read_inputs
+from headwise.api.rest.json_body import LARGE_BYTES
 from headwise.api.rest.media import arrays, ndjson, npz
 from headwise.api.rest.media import options as query
 from headwise.api.rest.problems import problem
@@ -24,7 +26,7 @@ from headwise.api.rest.tfs import json_text
 from headwise.api.rest.tfs.paths import Call
 from headwise.api.rest.tfs.routes import examples_answer, to_response
 from headwise.errors import HeadwiseError, InvalidRequestError, InvalidTensorError
-from headwise.gateway import Classification, Gateway, ReadInputs, RequestOptions
+from headwise.gateway import Classification, Gateway
 from headwise.repository.model_spec import ModelSpec
 
 
@@ -47,75 +49,98 @@ class Classify:
         self._limit = max_body_bytes
         self._bare = tfs_nonfinite == "bare"
 
-    async def __call__(self, request: Request, spec: ModelSpec) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, spec: ModelSpec) -> Response:
         """Answer one request."""
-        request.scope["headwise.verb"] = "classify"
-        request.scope["headwise.model"] = spec.name
-        kind = media_type(request.headers)
+        exchange: Exchange = scope["headwise.exchange"]
+        exchange.verb, exchange.model = "classify", spec.name
+        kind = exchange.headers.media_type
         try:
             if kind == ndjson.NDJSON:
-                return await self._stream(request, spec)
-            body = await request.body()
-            if kind in arrays.READERS and (kind != arrays.RAW or arrays.DTYPE in request.headers):
-                return await self._arrays(request, spec, body)
-            document = await large_bodies.of_size(len(body), parse, body)
+                return await self._stream(Request(scope, receive), exchange, spec)
+            message = await receive()
+            if message["type"] != "http.request":
+                raise ClientDisconnect
+            body = message.get("body", b"")
+            if kind in arrays.READERS and (kind != arrays.RAW or exchange.headers.get(arrays.DTYPE)):
+                return await self._arrays(Request(scope), exchange, spec, body)
+            small = len(body) < LARGE_BYTES
+            document = parse(body) if small else await large_bodies.in_thread(parse, body)
             if document is None:
                 call = Call("classify", spec)
                 return to_response(
                     await examples_answer(self._gateway, call, body, timeout=self._timeout, bare=self._bare)
                 )
-            return await self._json(request, spec, document)
+            signature_name, options, include = read_options(document)
+            if scope["query_string"]:
+                raise InvalidRequestError("a JSON body has its options in `options`: leave the query string out")
+            named = _named(spec, signature_name)
+            read = large_bodies.reading(len(body), partial(read_inputs, document))
+            found = await self._gateway.classify(named, read, options, timeout=self._timeout)
+            return _answer(exchange, found, include)
         except HeadwiseError as error:
-            return problem(request, error)
+            return problem(scope, error)
 
-    async def _json(self, request: Request, spec: ModelSpec, document: dict[str, Any]) -> Response:
-        signature_name, options, include = read_options(document)
-        if request.query_params:
-            raise InvalidRequestError("a JSON body has its options in `options`: leave the query string out")
-        read = large_bodies.reading(len(await request.body()), partial(read_inputs, document))
-        found = await self._classified(spec, signature_name, read, options)
-        return _answer(request, found, include)
-
-    async def _arrays(self, request: Request, spec: ModelSpec, body: bytes) -> Response:
+    async def _arrays(self, request: Request, exchange: Exchange, spec: ModelSpec, body: bytes) -> Response:
         signature_name, options, include = query.read(request.query_params)
-        read = partial(arrays.read, body, request.headers, self._limit)
-        return _answer(request, await self._classified(spec, signature_name, read, options), include)
+        named, read = _named(spec, signature_name), partial(arrays.read, body, exchange.headers, self._limit)
+        found = await self._gateway.classify(named, read, options, timeout=self._timeout)
+        return _answer(exchange, found, include)
 
-    async def _stream(self, request: Request, spec: ModelSpec) -> Response:
+    async def _stream(self, request: Request, exchange: Exchange, spec: ModelSpec) -> Response:
         """The answer begins before the body ends; what no line can mend is refused as a whole."""
         signature_name, options, include = query.read(request.query_params)
-        model = await self._gateway.resolve(replace(spec, signature_name=signature_name), timeout=self._timeout)
+        named = _named(spec, signature_name)
+        model = await self._gateway.resolve(named, timeout=self._timeout)
         options.by_head(model.heads(signature_name))
         if "provenance" in include:
             raise InvalidRequestError("include: a stream has no room for provenance; ask for it with one batch")
 
         async def answer(rows: Sequence[Any]) -> list[Any]:
-            document = {"instances": rows}
-            found = await self._classified(
-                spec, signature_name, lambda signature: read_inputs(document, signature), options
-            )
+            read = partial(read_inputs, {"instances": rows})
+            found = await self._gateway.classify(named, read, options, timeout=self._timeout)
             told = classify_response.predictions(found, include)
             whose = {"model_version": found.model.version, **({"warnings": found.warnings} if found.warnings else {})}
             return [{**whose, "prediction": one} for one in told]
 
-        lines = ndjson.lines(request.stream(), self._limit, gzip=is_gzip(request.headers))
+        lines = ndjson.lines(request.stream(), self._limit, gzip=exchange.headers.is_gzip)
         return ndjson.LinesResponse(ndjson.answered(lines, answer))
 
-    async def _classified(
-        self, spec: ModelSpec, signature_name: str, read: ReadInputs, options: RequestOptions
-    ) -> Classification:
-        named = replace(spec, signature_name=signature_name)
-        return await self._gateway.classify(named, read, options, timeout=self._timeout)
+
+def _named(spec: ModelSpec, signature_name: str) -> ModelSpec:
+    return spec if signature_name == spec.signature_name else replace(spec, signature_name=signature_name)
 
 
-def _answer(request: Request, found: Classification, include: frozenset[Include]) -> Response:
+def _answer(exchange: Exchange, found: Classification, include: frozenset[Include]) -> Response:
     """JSON, or arrays where the caller would rather have them."""
-    accept, identity = request.headers.get("accept", ""), request.scope["headwise.request_id"]
-    headers = {"X-Model-Version": str(found.model.version)}
-    if quality(accept, arrays.NPZ) > quality(accept, "application/json"):
+    identity = exchange.request_id
+    if _wants_arrays(exchange.headers.get("accept")):
+        headers = {"X-Model-Version": str(found.model.version)}
         return Response(npz.classification(found, identity, include), headers=headers, media_type=arrays.NPZ)
-    body = classify_response.classification(found, identity, include)
-    return Response(body, headers=headers, media_type="application/json")
+    return _Json(classify_response.classification(found, identity, include), found.model.version)
+
+
+@lru_cache(maxsize=64)
+def _wants_arrays(accept: str) -> bool:
+    return quality(accept, arrays.NPZ) > quality(accept, "application/json")
+
+
+class _Json(Response):
+    """The answer of most requests, whose headers need no looking after."""
+
+    background = None
+
+    def __init__(self, body: bytes, version: int) -> None:
+        self.body = body
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", b"application/json"),
+            (b"x-model-version", b"%d" % version),
+        ]
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        """Answer."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 def parse(body: bytes) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from headwise.api.options import ClassifyOptions, Include, validated
 from headwise.errors import InvalidRequestError
-from headwise.gateway import RequestOptions
+from headwise.gateway import NO_OPTIONS, RequestOptions
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
 
@@ -29,8 +29,13 @@ def read_options(document: Mapping[str, Any]) -> tuple[str, RequestOptions, froz
 
     Raises: InvalidRequestError naming the key.
     """
+    if len(document) == 1:  # the rows alone, as most requests have them
+        return _DEFAULTS
     if "instances" in document and "inputs" in document:
         raise InvalidRequestError("instances and inputs are both given: send exactly one of them")
     head = {key: value for key, value in document.items() if key not in ("instances", "inputs")}
     body = validated(ClassifyBody, head)
     return body.signature_name or DEFAULT_SIGNATURE, body.options.of_request(), frozenset(body.options.include)
+
+
+_DEFAULTS = (DEFAULT_SIGNATURE, NO_OPTIONS, frozenset(ClassifyOptions().include))

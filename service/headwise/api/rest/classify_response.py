@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,24 +12,43 @@ from headwise import rows
 from headwise.api.options import Include
 from headwise.api.rest.provenance import provenance
 from headwise.errors import NonFiniteOutputError
-from headwise.gateway import Classification, HeadAnswer
+from headwise.gateway import BatchAnswer, Classification, HeadAnswer
 from headwise.repository.served_model import ServedModel
+
+_ALIKE: frozenset[Include] = frozenset({"probabilities", "intervals"})
+"""What is told of every row by itself, so that the requests of a batch may share it."""
 
 
 def classification(answer: Classification, request_id: str, include: frozenset[Include]) -> bytes:
-    """The body of a 200.
+    """The body of a 200; request_id must need no escaping.
 
     Raises: NonFiniteOutputError if raw numbers are wanted that JSON cannot carry.
     """
-    told = described(answer, request_id, include)
-    warnings = {"warnings": told.pop("warnings")} if "warnings" in told else {}
-    return orjson.dumps({**told, "predictions": predictions(answer, include), **warnings})
+    if answer.shared and include <= _ALIKE:
+        before, after, rows = answer.batch.once(include, partial(_shared, include=include))
+        mine = rows[answer.start : answer.stop]
+    else:
+        before, after = _around(answer, include)
+        mine = predictions(answer, include)
+    return b'{"request_id":"%b",%b,"predictions":%b%b}' % (request_id.encode(), before, orjson.dumps(mine), after)
 
 
-def described(answer: Classification, request_id: str, include: frozenset[Include]) -> dict[str, Any]:
+def _shared(batch: BatchAnswer, include: frozenset[Include]) -> tuple[bytes, bytes, list[Any]]:
+    """What surrounds the predictions of every request of a batch, and the predictions of all."""
+    whole = batch.whole
+    return *_around(whole, include), predictions(whole, include)
+
+
+def _around(answer: Classification, include: frozenset[Include]) -> tuple[bytes, bytes]:
+    """The members of the body before `predictions`, and those after."""
+    told = described(answer, include)
+    warnings = told.pop("warnings", None)
+    return orjson.dumps(told)[1:-1], b"" if warnings is None else b',"warnings":%b' % orjson.dumps(warnings)
+
+
+def described(answer: Classification, include: frozenset[Include]) -> dict[str, Any]:
     """Whose answers these are, and what speaks against them."""
     return {
-        "request_id": request_id,
         "model": {"name": answer.model.name, "version": answer.model.version},
         "heads": {name: _head(head, answer.model, include) for name, head in answer.heads.items()},
         **({"warnings": answer.warnings} if answer.warnings else {}),

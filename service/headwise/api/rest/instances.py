@@ -46,6 +46,10 @@ def read_inputs(document: Mapping[str, Any], signature: Signature) -> Arrays:
 
     Raises: InvalidRequestError, InvalidTensorError naming the place in the body.
     """
+    rows = document.get("instances")
+    if type(rows) is list and rows and type(rows[0]) is not dict and len(signature.inputs) == 1:
+        ((name, spec),) = signature.inputs.items()
+        return {name: read_array(rows, "instances", spec)}
     if "inputs" in document:
         columns, places = _from_columns(document["inputs"], signature)
     else:
@@ -87,16 +91,23 @@ def read_array(value: Any, place: str, spec: TensorSpec) -> NDArray[Any]:
     dtype = NUMPY_DTYPES.get(spec.dtype)
     if dtype is None or dtype.kind == "c" or spec.dtype == "bfloat16":
         raise UnsupportedError(f"{place}: the model takes {spec.dtype}, which JSON cannot carry")
+    read = _read_lists if type(value) is list and value and type(value[0]) is list else _read_any
+    try:
+        with np.errstate(over="raise"):
+            return read(value, place, spec, dtype)
+    except FloatingPointError:
+        # Strict JSON has no infinity: the number was finite, and the model's own type cannot hold it.
+        with np.errstate(over="ignore"):
+            infinite = np.argwhere(np.isinf(read(value, place, spec, dtype)))
+        at = "".join(f"[{n}]" for n in infinite[0].tolist())
+        raise InvalidTensorError(f"{place}{at} is too large for {spec.dtype}") from None
+
+
+def _read_any(value: Any, place: str, spec: TensorSpec, dtype: np.dtype[Any]) -> NDArray[Any]:
     array = _cast(json_numbers.array(value), dtype)
     if array is None and isinstance(value, Numbers):
         array = _one_by_one(value, place, dtype)
-    elif array is None:
-        array = _from_lists(json_numbers.plain(value), place, spec, dtype)
-    if dtype.kind == "f" and not np.isfinite(array).all():
-        # Strict JSON has no infinity: the number was finite, and the model's own type cannot hold it.
-        at = "".join(f"[{n}]" for n in np.argwhere(~np.isfinite(array))[0].tolist())
-        raise InvalidTensorError(f"{place}{at} is too large for {spec.dtype}")
-    return array
+    return _read_lists(json_numbers.plain(value), place, spec, dtype) if array is None else array
 
 
 def _cast(numbers: NDArray[Any] | None, dtype: np.dtype[Any]) -> NDArray[Any] | None:
@@ -105,8 +116,7 @@ def _cast(numbers: NDArray[Any] | None, dtype: np.dtype[Any]) -> NDArray[Any] | 
         return None
     if dtype.kind == "f":
         # By way of float64, as numpy goes with Python's numbers.
-        with np.errstate(over="ignore"):
-            return numbers.astype(np.float64, copy=False).astype(dtype, copy=False)
+        return numbers.astype(np.float64, copy=False).astype(dtype, copy=False)
     limits = np.iinfo(dtype)
     fits = numbers.dtype.kind == "i" and limits.min <= numbers.min() and numbers.max() <= limits.max
     return numbers.astype(dtype, copy=False) if fits else None
@@ -124,21 +134,21 @@ def _one_by_one(numbers: Numbers, place: str, dtype: np.dtype[Any]) -> NDArray[A
     return np.concatenate(parts).reshape(numbers.array.shape)
 
 
-def _from_lists(value: Any, place: str, spec: TensorSpec, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _read_lists(value: Any, place: str, spec: TensorSpec, dtype: np.dtype[Any]) -> NDArray[Any]:
     shape = _shape(value)
     if len(shape) > MOST_AXES:
         raise InvalidTensorError(f"{place} is nested {len(shape)} deep: the model takes {spec}")
     if dtype.kind == "O":
         return _texts(value, place, shape)
-    rows = max(1, _LEAVES_AT_ONCE // max(1, math.prod(shape[1:])))
-    whole = not shape or len(value) <= rows
-    array = _regular(value, dtype, shape) if whole else _in_parts(value, rows, dtype, shape)
+    few = math.prod(shape) <= _LEAVES_AT_ONCE
+    array = _regular(value, dtype, shape) if few else _in_parts(value, dtype, shape)
     if array is None:
         raise InvalidTensorError(next(_complaints(value, place, dtype, shape)))
     return array
 
 
-def _in_parts(value: list[Any], rows: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
+def _in_parts(value: list[Any], dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
+    rows = max(1, _LEAVES_AT_ONCE // max(1, math.prod(shape[1:])))
     parts = []
     for start in range(0, len(value), rows):
         some = value[start : start + rows]
@@ -153,12 +163,11 @@ def _in_parts(value: list[Any], rows: int, dtype: np.dtype[Any], shape: tuple[in
 def _regular(value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
     """A regular nested list as an array; None where it is none."""
     try:
-        with np.errstate(over="ignore"):
-            array = np.array(value, dtype)
+        array = np.array(value, dtype)
     except (ValueError, TypeError, OverflowError):
         return None
     # numpy would read true as 1, "1" as 1, null as NaN and 1.5 as a whole number: the types are looked at, too.
-    return array if array.shape == shape and _leaf_types(value, shape) <= _ACCEPTED[dtype.kind] else None
+    return array if array.shape == shape and _leaf_types(value, len(shape)) <= _ACCEPTED[dtype.kind] else None
 
 
 def _shape(value: Any) -> tuple[int, ...]:
@@ -170,10 +179,10 @@ def _shape(value: Any) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _leaf_types(value: Any, shape: tuple[int, ...]) -> set[type]:
+def _leaf_types(value: Any, axes: int) -> set[type]:
     """The types of a regular nested list's elements."""
-    leaves: Iterable[Any] = value if shape else (value,)
-    for _ in shape[1:]:
+    leaves: Iterable[Any] = value if axes else (value,)
+    for _ in range(1, axes):
         leaves = chain.from_iterable(leaves)
     return set(map(type, leaves))
 

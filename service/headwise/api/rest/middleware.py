@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-import zlib
 from collections.abc import Callable
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from headwise.api.request_id import HEADER, request_id
-from headwise.api.rest import large_bodies
-from headwise.api.rest.content import GZIP, is_gzip, media_type
-from headwise.api.rest.media.ndjson import NDJSON
-from headwise.errors import InvalidRequestError, PayloadTooLargeError
+from headwise.api.rest.exchange import CLOSED, Exchange
 from headwise.telemetry.metrics import OTHER, Metrics
-
-_log = structlog.get_logger(__name__)
-
-_INFLATED = 16
-"""Bytes that one byte of gzip makes, at least where the body is text; what is less is not worth a thread."""
 
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 """Asked every few seconds: their lines would drown the others."""
 
-_CORS_PATHS = ("/v1/", "/v2")
-_CORS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "POST, GET",
-    "Access-Control-Allow-Headers": "Content-Type",
-}
-"""As TensorFlow Serving sends them with --rest_api_enable_cors_support."""
-
-_CLOSED = 499
-"""Recorded where the caller went away before the answer, as nginx has it."""
-
 
 class Envelope:
-    """ASGI middleware; handlers find the id in scope["headwise.request_id"], and leave verb and model there."""
+    """ASGI middleware; handlers find the request's `Exchange` in scope["headwise.exchange"]."""
 
     def __init__(
         self,
@@ -55,100 +34,50 @@ class Envelope:
         self._metrics = metrics
         self._max_body_bytes = max_body_bytes
         self._is_model = is_model
+        self._log = structlog.get_logger(__name__).bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        scope["headwise.request_id"] = identity = request_id(headers.get(HEADER))
-        streamed = media_type(headers) == NDJSON and scope["path"].endswith(":classify")
-        body = receive if streamed else _Body(receive, headers, self._max_body_bytes)
-        started, status = time.perf_counter(), _CLOSED
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                answered = MutableHeaders(scope=message)
-                answered[HEADER] = identity
-                if self._cors and scope["path"].lower().startswith(_CORS_PATHS):
-                    answered.update(_CORS)
-            await send(message)
-
+        started = time.perf_counter()
+        exchange = Exchange(scope, receive, send, limit=self._max_body_bytes, cors=self._cors)
+        scope["headwise.exchange"] = exchange
+        task = asyncio.current_task()
+        assert task is not None
+        exchange.listen(task, asyncio.get_running_loop())
         try:
-            await self._app(scope, body, send_with_id)
+            await self._app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
-            status = _CLOSED
+            exchange.status = CLOSED
+        except asyncio.CancelledError:
+            if not exchange.gone:
+                raise
+            task.uncancel()
+            exchange.status = CLOSED
         except Exception:  # noqa: BLE001  # the boundary: the application has answered, nothing may reach the server
-            _log.exception("internal error", request_id=identity, path=scope["path"])
-            status = 500
+            self._log.exception("internal error", request_id=exchange.request_id, path=exchange.path)
+            exchange.status = 500
         finally:
-            self._record(scope, status, time.perf_counter() - started)
+            exchange.close()
+            self._record(exchange, scope["method"], time.perf_counter() - started)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        verb, model = scope.get("headwise.verb", OTHER), scope.get("headwise.model", "")
+    def _record(self, exchange: Exchange, method: str, seconds: float) -> None:
+        model = exchange.model
         self._metrics.observe(
             surface="http",
-            verb=verb,
+            verb=exchange.verb or OTHER,
             model=model if not model or self._is_model(model) else OTHER,
-            status=str(status),
+            status=str(exchange.status),
             seconds=seconds,
         )
-        log = _log.debug if scope["path"] in _PROBES else _log.info
+        log = self._log.debug if exchange.path in _PROBES else self._log.info
         log(
             "request",
-            request_id=scope["headwise.request_id"],
-            method=scope["method"],
-            path=scope["path"],
-            status=status,
+            request_id=exchange.request_id,
+            method=method,
+            path=exchange.path,
+            status=exchange.status,
             milliseconds=round(seconds * 1000, 2),
         )
-
-
-async def _inflated(inflate: zlib._Decompress, chunk: bytes, limit: int) -> bytes:
-    return await large_bodies.of_size(len(chunk) * _INFLATED, inflate.decompress, chunk, limit)
-
-
-class _Body:
-    """A `receive` that gives the whole body at once, inflated and within its limit; refusals are raised."""
-
-    def __init__(self, receive: Receive, headers: Headers, limit: int) -> None:
-        self._receive = receive
-        self._headers = headers
-        self._limit = limit
-        self._done = False
-
-    async def __call__(self) -> Message:
-        if self._done:
-            return await self._receive()
-        packed = is_gzip(self._headers)
-        declared = self._headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._limit:
-            raise self._too_large()
-        inflate = zlib.decompressobj(GZIP) if packed else None
-        body = bytearray()
-        received, more = 0, True
-        while more:
-            message = await self._receive()
-            if message["type"] != "http.request":
-                return message
-            chunk = message.get("body", b"")
-            received += len(chunk)
-            try:
-                body += await _inflated(inflate, chunk, self._limit + 1 - len(body)) if inflate else chunk
-            except zlib.error as error:
-                raise InvalidRequestError(f"the body is declared gzip, but is not: {error}") from error
-            if len(body) > self._limit:
-                raise self._too_large()
-            more = message.get("more_body", False)
-        if inflate is not None and received and not inflate.eof:
-            raise InvalidRequestError("the gzip body ends early")
-        if inflate is not None and inflate.unused_data:
-            raise InvalidRequestError("the gzip body goes on after its end: send one gzip member")
-        self._done = True
-        return {"type": "http.request", "body": bytes(body), "more_body": False}
-
-    def _too_large(self) -> PayloadTooLargeError:
-        return PayloadTooLargeError(f"the body is larger than {self._limit} bytes: send fewer rows a request")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from headwise.api.status import RETRY_AFTER_SECONDS, shown
 
 MEDIA_TYPE = "application/problem+json"
 
 
-def problem(request: Request, error: BaseException) -> Response:
+def problem(scope: Scope, error: BaseException) -> Response:
     """The answer to an error; an error that is not a HeadwiseError keeps its details to itself."""
     status, code, detail = shown(error)
     document = {
@@ -19,9 +19,9 @@ def problem(request: Request, error: BaseException) -> Response:
         "title": code.replace("-", " "),
         "status": status.http,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": scope["path"],
         "code": code,
-        "request_id": request.scope.get("headwise.request_id", ""),
+        "request_id": scope["headwise.exchange"].request_id,
         "retryable": status.retry_after,
     }
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status.retry_after else {}

@@ -16,7 +16,8 @@ from headwise.api.v2.parameters import Parameters, read_options
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.errors import HeadNotFoundError, InvalidRequestError, InvalidTensorError, VersionNotFoundError
 from headwise.gateway import Classification, Gateway
-from headwise.repository.model_spec import MAX_VERSION, ModelSpec
+from headwise.repository.model_spec import ModelSpec
+from headwise.repository.sources import MAX_VERSION
 from headwise.savedmodel.signature import DEFAULT_SIGNATURE
 
 

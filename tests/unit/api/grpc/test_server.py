@@ -17,6 +17,7 @@ from headwise.api.grpc.server import GrpcServer
 from headwise.backends.base import Arrays, Backend, RawPrediction
 from headwise.backends.in_memory import InMemoryBackend
 from headwise.errors import BackendTimeoutError, BackendUnavailableError, ConfigurationError
+from headwise.ports import HeldPort
 from headwise.repository.model_spec import ModelSpec
 from headwise.telemetry.metrics import Metrics
 from headwise.v1 import classification_service_pb2 as v1
@@ -216,6 +217,21 @@ async def test_a_port_in_use_is_told(models: Models, capfd: pytest.CaptureFixtur
         with pytest.raises(ConfigurationError, match=f"gRPC cannot listen on 127.0.0.1:{server.port}"):
             await second.start()
         await second.stop(0)
+
+
+async def test_a_port_can_be_shared(models: Models) -> None:
+    with HeldPort("grpc", *LOOPBACK) as held:
+        servers = [
+            GrpcServer(
+                await models.gateway(), (held.host, held.port), Metrics(), timeout=5, max_bytes=4096, shared_port=True
+            )
+            for _ in range(2)
+        ]
+        for server in servers:
+            await server.start()
+        assert [server.port for server in servers] == [held.port] * 2
+        for server in servers:
+            await server.stop(0)
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")

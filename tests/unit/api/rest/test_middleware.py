@@ -28,11 +28,12 @@ LIMIT = 64
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers the body that arrived; its verb and model come from the query, as a handler would set them."""
     request = Request(scope, receive)
-    scope.update({f"headwise.{key}": value for key, value in request.query_params.items()})
+    for key, value in request.query_params.items():
+        setattr(scope["headwise.exchange"], key, value)
     try:
         answer: Any = PlainTextResponse(await request.body())
     except HeadwiseError as error:
-        answer = problem(request, error)
+        answer = problem(scope, error)
     await answer(scope, receive, send)
 
 

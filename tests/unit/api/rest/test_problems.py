@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
+from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.problems import problem
 from headwise.errors import (
     BackendUnavailableError,
@@ -18,17 +19,19 @@ from headwise.errors import (
 )
 
 
+async def unused(*_: Any) -> Any:
+    pytest.fail("a problem is told without a word to the caller")
+
+
 def answer(error: BaseException, **scope: Any) -> tuple[Response, dict[str, Any]]:
-    request = Request(
-        {
-            "type": "http",
-            "path": "/v1/models/m:classify",
-            "headers": [(b"host", b"test")],
-            "query_string": b"",
-            "headwise.request_id": "id-1",
-            **scope,
-        }
-    )
+    request: Scope = {
+        "type": "http",
+        "path": "/v1/models/m:classify",
+        "headers": [(b"host", b"test"), (b"x-request-id", b"id-1")],
+        "query_string": b"",
+        **scope,
+    }
+    request["headwise.exchange"] = Exchange(request, unused, unused, limit=1, cors=False)
     response = problem(request, error)
     return response, json.loads(bytes(response.body))
 

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from starlette.datastructures import Headers
 
 from headwise.api.inputs import ONLY, fitted
 from headwise.api.numbers import whole_number
-from headwise.api.rest.content import media_type
+from headwise.api.rest.content import RequestHeaders
 from headwise.api.v2.datatypes import DATATYPES, from_bytes
 from headwise.backends.base import Arrays
 from headwise.errors import InvalidTensorError, PayloadTooLargeError
@@ -43,25 +42,25 @@ _UNREADABLE = (
 )
 """What numpy raises for headers that are none: it reads them as Python literals."""
 
-Reader = Callable[[bytes, Headers, int], "Arrays | NDArray[Any]"]
+Reader = Callable[[bytes, RequestHeaders, int], "Arrays | NDArray[Any]"]
 """Body, headers and the most bytes that its arrays may have, to arrays by name, or to one of the only input."""
 
 
-def read(body: bytes, headers: Headers, limit: int, signature: Signature) -> Arrays:
+def read(body: bytes, headers: RequestHeaders, limit: int, signature: Signature) -> Arrays:
     """The arrays of a body whose content type is in READERS.
 
     Raises: InvalidTensorError, PayloadTooLargeError.
     """
-    found = READERS[media_type(headers)](body, headers, limit)
+    found = READERS[headers.media_type](body, headers, limit)
     named = {headers.get(INPUT, ONLY): found} if isinstance(found, np.ndarray) else found
     return fitted(named, signature)
 
 
-def _npy(body: bytes, _: Headers, limit: int) -> NDArray[Any]:
+def _npy(body: bytes, _: RequestHeaders, limit: int) -> NDArray[Any]:
     return _array("the body", io.BytesIO(body), limit)
 
 
-def _npz(body: bytes, _: Headers, limit: int) -> Arrays:
+def _npz(body: bytes, _: RequestHeaders, limit: int) -> Arrays:
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             members = archive.infolist()
@@ -109,7 +108,7 @@ def plain(array: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
 
 
-def _raw(body: bytes, headers: Headers, _: int) -> NDArray[Any]:
+def _raw(body: bytes, headers: RequestHeaders, _: int) -> NDArray[Any]:
     dtype = headers.get(DTYPE, "")
     if dtype not in DATATYPES or dtype == "string":
         known = ", ".join(name for name in DATATYPES if name != "string")

@@ -27,7 +27,7 @@ def classification(answer: Classification, request_id: str, include: frozenset[I
         told |= {raw_name(name): head.raw for name, head in answer.heads.items()}
     return packed(
         {name: _texts(of) if of.dtype == object else of for name, of in told.items()},
-        {ANSWER: orjson.dumps(described(answer, request_id, include))},
+        {ANSWER: orjson.dumps({"request_id": request_id, **described(answer, include)})},
     )
 
 

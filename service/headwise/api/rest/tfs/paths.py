@@ -10,7 +10,8 @@ from urllib.parse import unquote
 
 from headwise.api.numbers import whole_number
 from headwise.api.rest.tfs.answers import EMPTY_PAGE_TYPE, JSON_TYPE, Answer, error, page
-from headwise.repository.model_spec import MAX_VERSION, ModelSpec
+from headwise.repository.model_spec import ModelSpec
+from headwise.repository.sources import MAX_VERSION
 
 Verb = Literal["predict", "classify", "regress", "status", "metadata"]
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from headwise.api.rest import large_bodies
+from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.tfs import answers, example_answers, predict_request, predict_response
 from headwise.api.rest.tfs.answers import Answer
 from headwise.api.rest.tfs.example_answers import ExampleModels
@@ -45,7 +46,7 @@ class RawModels(ExampleModels, Protocol):
 TFS_VERBS = frozenset({"predict", "regress", "status", "metadata"})
 """Calls whose every answer has TFS's form; `classify` may be headwise's own."""
 
-Classify = Callable[[Request, ModelSpec], Awaitable[Response]]
+Classify = Callable[[Scope, Receive, ModelSpec], Awaitable[Response]]
 """headwise's own call; it answers bodies that are TFS's with `examples_answer`."""
 
 
@@ -71,10 +72,11 @@ class TfsRoutes:
         call = resolve(request.method, target(request.scope), request.headers.get("origin", ""))
         if isinstance(call, Answer):
             return to_response(call)
-        # For the metrics, which middleware keeps.
-        request.scope["headwise.verb"], request.scope["headwise.model"] = call.verb, call.spec.name
         if call.verb == "classify":
-            return await self.classify(request, call.spec)
+            return await self.classify(request.scope, request.receive, call.spec)
+        # For the metrics, which middleware keeps.
+        exchange: Exchange = request.scope["headwise.exchange"]
+        exchange.verb, exchange.model = call.verb, call.spec.name
         try:
             return to_response(await self._answer(request, call))
         except HeadwiseError as error:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from headwise.api.rest import large_bodies
+from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.v2 import bodies
 from headwise.api.status import RETRY_AFTER_SECONDS, shown
 from headwise.api.v2 import models
@@ -80,7 +81,7 @@ class V2Routes:
         data, length = await request.body(), request.headers.get(bodies.JSON_LENGTH)
         found = await large_bodies.of_size(len(data), bodies.read, data, length, spec)
         answer = await infer(self._gateway, found.request, timeout=self._timeout)
-        identity = found.identity or request.scope["headwise.request_id"]
+        identity = found.identity or request.scope["headwise.exchange"].request_id
         body, json_length = bodies.write(answer, identity, found.raw)
         if json_length is None:
             return Response(body, media_type="application/json")
@@ -96,8 +97,8 @@ class V2Routes:
         """A handler whose errors have V2's form."""
 
         async def handle(request: Request) -> Response:
-            request.scope["headwise.verb"] = verb
-            request.scope["headwise.model"] = request.path_params.get("model", "")
+            exchange: Exchange = request.scope["headwise.exchange"]
+            exchange.verb, exchange.model = verb, request.path_params.get("model", "")
             try:
                 return await handler(request)
             except HeadwiseError as error:

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.datastructures import Headers
 from structlog.testing import capture_logs
 
 from headwise.api.rest.app import create_app
+from headwise.api.rest.content import RequestHeaders
 from headwise.api.rest.media import arrays, ndjson
 from headwise.errors import HeadwiseError, PayloadTooLargeError
 from headwise.savedmodel import Signature
@@ -214,7 +214,9 @@ def test_no_bytes_do_more_than_refuse(kind: str, body: bytes, at: int, change: b
     good = npy(ROWS) if kind == arrays.NPY else npz(x=ROWS)
     for tried in (body, good[:at] + change + good[at + len(change) :]):
         try:
-            arrays.read(tried, Headers({"content-type": kind, "headwise-input": "x"}), LIMIT, signature)
+            arrays.read(
+                tried, RequestHeaders([(b"content-type", kind.encode()), (b"headwise-input", b"x")]), LIMIT, signature
+            )
         except HeadwiseError:
             continue
 

@@ -6,9 +6,11 @@ from typing import Literal, cast
 
 import httpx
 import pytest
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from headwise.api.rest.exchange import Exchange
+from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.tfs.answers import error
 from headwise.api.rest.tfs.routes import RawModels, TfsRoutes, refusal
 from headwise.backends.base import Arrays, RawPrediction
@@ -25,6 +27,7 @@ from headwise.errors import (
 )
 from headwise.repository.model_spec import ModelSpec
 from headwise.savedmodel import Signature
+from headwise.telemetry.metrics import Metrics
 from headwise.tfserving import prediction_service_pb2, saved_model_pb2
 from support.recordings import MODELS
 
@@ -62,15 +65,19 @@ class Models(InMemoryBackend):
         return {name: Signature.from_proto(proto) for name, proto in protos.items()}
 
 
-async def _classify(request: Request, spec: ModelSpec) -> Response:
-    return PlainTextResponse(f"{spec} got {len(await request.body())} bytes")
+async def _classify(_: Scope, receive: Receive, spec: ModelSpec) -> Response:
+    return PlainTextResponse(f"{spec} got {len((await receive())['body'])} bytes")
+
+
+def _enveloped(app: ASGIApp) -> Envelope:
+    return Envelope(app, Metrics(), max_body_bytes=2**20, is_model=lambda name: name == "m")
 
 
 @asynccontextmanager
 async def _client(models: Models, nonfinite: Literal["error", "bare"] = "error") -> AsyncIterator[httpx.AsyncClient]:
     # The head-aware calls of a gateway are tested through the whole application: test_example_answers.py.
     app = TfsRoutes(cast(RawModels, models), _classify, 5.0, nonfinite)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(_enveloped(app)), base_url="http://test") as client:
         yield client
 
 
@@ -167,13 +174,13 @@ async def test_unknown_methods_get_a_page(method: str) -> None:
 
 
 async def test_verb_and_model_are_left_for_the_metrics() -> None:
-    seen: dict[str, object] = {}
+    seen: list[Exchange] = []
     routes = TfsRoutes(cast(RawModels, _two_versions()), _classify, 5.0)
 
-    async def app(scope: dict[str, object], receive: object, send: object) -> None:
-        await routes(scope, receive, send)  # type: ignore[arg-type]
-        seen.update(scope)
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await routes(scope, receive, send)
+        seen.append(scope["headwise.exchange"])
 
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(_enveloped(app)), base_url="http://test") as client:
         await client.get("/v1/models/m")
-    assert (seen["headwise.verb"], seen["headwise.model"]) == ("status", "m")
+    assert (seen[0].verb, seen[0].model) == ("status", "m")

@@ -1,0 +1,165 @@
+"""One HTTP request while it is answered: its headers, its id, its body within limits, the status of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
+
+from headwise.api.request_id import HEADER, request_id
+from headwise.api.rest import large_bodies
+from headwise.api.rest.content import GZIP, RequestHeaders
+from headwise.api.rest.media.ndjson import NDJSON
+from headwise.errors import InvalidRequestError, PayloadTooLargeError
+
+_ID = HEADER.encode()
+
+_INFLATED = 16
+"""Bytes that one byte of gzip makes, at least where the body is text; what is less is not worth a thread."""
+
+_PATIENCE = 0.05
+"""Seconds after which it is worth the while to listen whether the caller still waits."""
+
+_CORS_PATHS = ("/v1/", "/v2")
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, GET",
+    "Access-Control-Allow-Headers": "Content-Type",
+}
+"""As TensorFlow Serving sends them with --rest_api_enable_cors_support."""
+
+CLOSED = 499
+"""The status where the caller went away before the answer, as nginx has it."""
+
+
+class Exchange:
+    """What stands around an application's `receive` and `send`; handlers find it in scope["headwise.exchange"].
+
+    They leave verb and model here. limit: what a body may have, inflated, in bytes.
+    """
+
+    __slots__ = (
+        "_cors",
+        "_limit",
+        "_listener",
+        "_read",
+        "_receive",
+        "_send",
+        "_streamed",
+        "_timer",
+        "gone",
+        "headers",
+        "model",
+        "path",
+        "request_id",
+        "status",
+        "verb",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, limit: int, cors: bool) -> None:
+        self.headers = headers = RequestHeaders(scope["headers"])
+        self.request_id = request_id(headers.get(HEADER))
+        self.path: str = scope["path"]
+        self.status = CLOSED
+        self.verb = self.model = ""
+        self._receive = receive
+        self._send = send
+        self._limit = limit
+        self._cors = cors and self.path.lower().startswith(_CORS_PATHS)
+        self._streamed = headers.media_type == NDJSON and self.path.endswith(":classify")
+        self._read = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self.gone = False
+
+    def listen(self, answering: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
+        """Cancel the task that answers when the caller goes away; a stream hears of it where it reads.
+
+        Most answers are there before it is worth listening.
+        """
+        if not self._streamed:
+            self._timer = loop.call_later(_PATIENCE, self._begin_to_listen, answering, loop)
+
+    def close(self) -> None:
+        """Listen no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._listener is not None:
+            self._listener.cancel()
+
+    def _begin_to_listen(self, answering: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
+        if self._read:
+            self._listener = loop.create_task(self._hear(answering))
+        else:  # the body is still coming, and a caller who leaves is noticed there
+            self.listen(answering, loop)
+
+    async def _hear(self, answering: asyncio.Task[Any]) -> None:
+        if (await self._receive())["type"] == "http.disconnect":
+            self.gone = True
+            answering.cancel()
+
+    async def send(self, message: Message) -> None:
+        """Pass a message of the answer on, with the request's id."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], (_ID, self.request_id.encode())]
+            if self._cors:
+                MutableHeaders(scope=message).update(_CORS)
+        await self._send(message)
+
+    async def receive(self) -> Message:
+        """The whole body at once, inflated.
+
+        Raises: PayloadTooLargeError, UnsupportedMediaError, InvalidRequestError for gzip that is none.
+        """
+        if self._read or self._streamed:
+            return await self._receive()
+        declared = self.headers.get("content-length")
+        if declared.isdecimal() and int(declared) > self._limit:
+            raise self._too_large()
+        packed = self.headers.is_gzip
+        message = await self._receive()
+        if packed or message.get("more_body", False):
+            message = await self._whole(message, zlib.decompressobj(GZIP) if packed else None)
+        elif len(message.get("body", b"")) > self._limit:
+            raise self._too_large()
+        self._read = True
+        return message
+
+    async def _whole(self, first: Message, inflate: zlib._Decompress | None) -> Message:
+        """The parts of a body as one message; the disconnect, where that comes before its end."""
+        parts: list[bytes] = []
+        size = received = 0
+        message = first
+        while message["type"] == "http.request":
+            part = message.get("body", b"")
+            received += len(part)
+            try:
+                if inflate is not None:
+                    most = self._limit + 1 - size
+                    part = await large_bodies.of_size(len(part) * _INFLATED, inflate.decompress, part, most)
+            except zlib.error as error:
+                raise InvalidRequestError(f"the body is declared gzip, but is not: {error}") from error
+            parts.append(part)
+            size += len(part)
+            if size > self._limit:
+                raise self._too_large()
+            if not message.get("more_body", False):
+                if inflate is not None and received:
+                    _check_ended(inflate)
+                return {"type": "http.request", "body": b"".join(parts), "more_body": False}
+            message = await self._receive()
+        return message
+
+    def _too_large(self) -> PayloadTooLargeError:
+        return PayloadTooLargeError(f"the body is larger than {self._limit} bytes: send fewer rows a request")
+
+
+def _check_ended(inflate: zlib._Decompress) -> None:
+    if not inflate.eof:
+        raise InvalidRequestError("the gzip body ends early")
+    if inflate.unused_data:
+        raise InvalidRequestError("the gzip body goes on after its end: send one gzip member")

@@ -1,0 +1,103 @@
+"""The parent of several workers: holds their ports, keeps them and the model server running, stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from headwise.errors import ConfigurationError
+from headwise.lifecycle import Announcement, say, stop_signal
+from headwise.ports import HeldPort
+from headwise.repository.sources import model_source
+from headwise.settings import Settings, address
+from headwise.supervisor import EmbeddedModelServer, SupervisedProcess, embedded_model_server, private_folder
+from headwise.telemetry import logs
+from headwise.workers.duty import Duty
+
+_CLOSING = 5.0
+"""Seconds that a worker may take to end after its requests have had their time."""
+
+_LOOK = 0.05
+
+
+def run(settings: Settings) -> None:
+    """Serve by settings.workers processes until SIGINT or SIGTERM.
+
+    Raises: ConfigurationError if it cannot start.
+    """
+    check_platform(sys.platform)
+    logs.configure(settings.log_format, settings.log_level)
+    asyncio.run(_run(settings))
+
+
+def check_platform(platform: str) -> None:
+    """Raises: ConfigurationError where one of the sockets that share a port would get every connection."""
+    if platform != "linux":
+        raise ConfigurationError(
+            f"setting workers: only Linux spreads connections over several processes, this is {platform}; leave it at 1"
+        )
+
+
+async def _run(settings: Settings) -> None:
+    stop = stop_signal()
+    model_source(settings.models, settings.model_config_file)  # what is wrong there is told once, not by each worker
+    with (
+        HeldPort("http", *address(settings.http, "http")) as http,
+        HeldPort("grpc", *address(settings.grpc, "grpc")) as grpc,
+        private_folder() as folder,
+    ):
+        model_server = embedded_model_server(settings, folder)
+        duties = _duties(settings, http, grpc, folder, model_server)
+        say(
+            f"starting; HTTP on {http}, gRPC on port {grpc.port}, backend {settings.backend}, "
+            f"{settings.workers} worker processes"
+        )
+        await _keep(duties, model_server, stop)
+    say("stopped")
+
+
+def _duties(
+    settings: Settings, http: HeldPort, grpc: HeldPort, folder: Path, model_server: EmbeddedModelServer | None
+) -> list[Duty]:
+    backend = settings.backend if model_server is None else model_server.target
+    settled = settings.model_copy(update={"http": str(http), "grpc": str(grpc), "backend": backend})
+    return [
+        Duty(settings=settled, number=number, parent=os.getpid(), folder=folder, starting=model_server is not None)
+        for number in range(1, settings.workers + 1)
+    ]
+
+
+async def _keep(duties: Sequence[Duty], model_server: EmbeddedModelServer | None, stop: asyncio.Event) -> None:
+    """Keep all of them running until the event; the workers stop first, all at once, then the model server."""
+    grace = duties[0].settings.drain_timeout + _CLOSING
+    processes = [SupervisedProcess(duty.command, name=f"worker {duty.number}", grace=grace) for duty in duties]
+    workers = [asyncio.create_task(process.run()) for process in processes]
+    others = [asyncio.create_task(stop.wait()), asyncio.create_task(_announce(duties))]
+    if model_server is not None:
+        others.append(asyncio.create_task(model_server.run()))
+    try:
+        done, _ = await asyncio.wait([*workers, *others], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        say("stopping: requests in flight finish first")
+        for tasks in (workers, others):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _announce(duties: Sequence[Duty]) -> None:
+    """Say once that the gateway is ready, when all workers are; never ends."""
+    announcements = [await _report(duty) for duty in duties]
+    announcements[0].show()
+    await asyncio.Event().wait()
+
+
+async def _report(duty: Duty) -> Announcement:
+    while (announcement := duty.reported()) is None:  # noqa: ASYNC110  # a file is what tells of it
+        await asyncio.sleep(_LOOK)
+    return announcement

@@ -1,0 +1,69 @@
+"""One of several gateway processes; the parent starts it with its duty as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+
+import structlog
+
+from headwise import server
+from headwise.bootstrap import build
+from headwise.errors import ConfigurationError
+from headwise.lifecycle import stop_signal
+from headwise.ports import listen
+from headwise.settings import address
+from headwise.telemetry import logs
+from headwise.telemetry.metrics import Metrics
+from headwise.telemetry.shared import share
+from headwise.workers.duty import Duty
+
+_log = structlog.get_logger(__name__)
+
+_PARENT_CHECK = 0.5
+
+
+def main(argument: str) -> None:
+    """Serve until the parent says so, or is gone. Exit code 2: it cannot start."""
+    duty = Duty.model_validate_json(argument)
+    logs.configure(duty.settings.log_format, duty.settings.log_level, worker=duty.number)
+    try:
+        server.run_loop(_work(duty))
+    except ConfigurationError as error:  # what the parent could not know, or what changed since it looked
+        _log.error("worker cannot start", reason=str(error))  # the trace would tell nothing more
+        sys.exit(2)
+    if _orphaned(duty):  # whoever is left cleans up
+        shutil.rmtree(duty.folder, ignore_errors=True)
+
+
+async def _work(duty: Duty) -> None:
+    stop = stop_signal()
+    settings = duty.settings
+    application = build(settings, metrics=Metrics(share(duty.folder, duty.number)), shared_ports=True)
+    # Once it listens it has its part of the connections: it knows its models first, so that a restart refuses none.
+    await server.look(application)
+    listener = listen(*address(settings.http, "http"), shared=True)
+    leaving = asyncio.create_task(_leave(duty, stop))
+    try:
+        await server.serve(
+            application, listener, stop, announce=duty.report, say=lambda _: None, starting=duty.starting
+        )
+    finally:
+        leaving.cancel()
+
+
+async def _leave(duty: Duty, stop: asyncio.Event) -> None:
+    """Stop when the parent is gone."""
+    while not _orphaned(duty):  # noqa: ASYNC110  # no event tells of it
+        await asyncio.sleep(_PARENT_CHECK)
+    stop.set()
+
+
+def _orphaned(duty: Duty) -> bool:
+    return os.getppid() != duty.parent
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,332 @@
+"""Rows of concurrent requests travel as one call, and nobody notices but the model server."""
+
+import asyncio
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from headwise.backends.base import Arrays, RawPrediction
+from headwise.batching import Batcher, Limits
+from headwise.errors import BackendTimeoutError, BackendUnavailableError, HeadwiseError, InvalidTensorError
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class Doubling:
+    """Answers twice its rows. bad: numbers that fail the call they are in. held: calls wait until it is set."""
+
+    key: Hashable = "m"
+    bad: frozenset[float] = frozenset()
+    failure: Exception = field(default_factory=lambda: InvalidTensorError("a bad row"))
+    splits: bool = True
+    calls: list[list[float]] = field(default_factory=list)
+    deadlines: list[float] = field(default_factory=list)
+    answers: list[tuple[Any, int]] = field(default_factory=list)
+    cancelled: int = 0
+    held: asyncio.Event | None = None
+
+    async def call(self, inputs: Arrays, *, deadline: float) -> RawPrediction:
+        rows = inputs["x"].reshape(len(inputs["x"]), -1)[:, 0].tolist()
+        self.calls.append(rows)
+        self.deadlines.append(deadline)
+        try:
+            if self.held is not None:
+                await self.held.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.bad & set(rows):
+            raise self.failure
+        return RawPrediction(1, {"y": inputs["x"] * 2})
+
+    def may_be_ones_fault(self, error: Exception) -> bool:
+        return self.splits and error is self.failure
+
+    def answer(self, raw: RawPrediction, asked: Any, requests: int) -> NDArray[Any]:
+        self.answers.append((asked, requests))
+        if asked == "refuse":
+            raise InvalidTensorError(f"{len(raw.outputs['y'])} rows are refused")
+        return raw.outputs["y"][:, 0] + (asked or 0)
+
+
+def rows(*values: float, dtype: str = "float32", width: int = 1) -> Arrays:
+    return {"x": np.repeat(np.array(values, dtype)[:, np.newaxis], width, axis=1)}
+
+
+async def run(
+    batcher: Batcher,
+    work: Doubling,
+    inputs: Arrays,
+    asked: Hashable = None,
+    *,
+    seconds: float = 5.0,
+    together: bool = True,
+) -> list[float]:
+    deadline = asyncio.get_running_loop().time() + seconds
+    part = await batcher.run(work, inputs, len(inputs["x"]), asked, deadline=deadline, together=together)
+    found: list[float] = part.answer[part.start : part.stop].tolist()
+    return found
+
+
+async def turns(count: int = 10) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def begun(batcher: Batcher, work: Doubling, *requests: Arrays, **options: Any) -> list[asyncio.Task[list[float]]]:
+    """Requests that wait for their answers."""
+    tasks = [asyncio.ensure_future(run(batcher, work, inputs, **options)) for inputs in requests]
+    await turns()
+    return tasks
+
+
+async def test_a_request_alone_goes_at_once() -> None:
+    work = Doubling(held=asyncio.Event())
+    (task,) = await begun(Batcher(), work, rows(1, 2))
+    assert work.calls == [[1, 2]]
+    work.held.set()  # type: ignore[union-attr]
+    assert await task == [2, 4]
+
+
+async def test_what_comes_in_one_turn_travels_together_in_its_order() -> None:
+    work = Doubling()
+    answers = await asyncio.gather(*(run(Batcher(), work, rows(n)) for n in range(3)))
+    assert work.calls == [[0], [1], [2]], "batchers do not know each other"
+    work, batcher = Doubling(), Batcher()
+    answers = await asyncio.gather(*(run(batcher, work, rows(n, n + 10)) for n in range(3)))
+    assert work.calls == [[0, 10, 1, 11, 2, 12]]
+    assert answers == [[0, 20], [2, 22], [4, 24]]
+
+
+async def test_what_comes_while_a_call_is_under_way_is_the_next_one() -> None:
+    work, batcher = Doubling(held=asyncio.Event()), Batcher(Limits(wait=60))
+    tasks = await begun(batcher, work, rows(1))
+    tasks += await begun(batcher, work, rows(2), rows(3))
+    tasks += await begun(batcher, work, rows(4))
+    assert work.calls == [[1]]
+    work.held.set()  # type: ignore[union-attr]
+    assert await asyncio.gather(*tasks) == [[2], [4], [6], [8]]
+    assert work.calls == [[1], [2, 3, 4]]
+
+
+async def test_a_request_does_not_wait_for_longer_than_the_limit() -> None:
+    work, batcher = Doubling(held=asyncio.Event()), Batcher(Limits(wait=0.02))
+    tasks = await begun(batcher, work, rows(1))
+    tasks += await begun(batcher, work, rows(2))
+    assert work.calls == [[1]]
+    async with asyncio.timeout(5):
+        while len(work.calls) < 2:  # noqa: ASYNC110  # the batcher's side, without an event
+            await asyncio.sleep(0.005)
+    work.held.set()  # type: ignore[union-attr]
+    assert await asyncio.gather(*tasks) == [[2], [4]]
+
+
+async def test_a_full_call_goes_while_others_are_under_way_up_to_their_number() -> None:
+    work, batcher = Doubling(held=asyncio.Event()), Batcher(Limits(rows=2, wait=60, calls=2))
+    tasks = await begun(batcher, work, rows(1))
+    tasks += await begun(batcher, work, *(rows(n) for n in range(2, 7)))
+    assert work.calls == [[1], [2, 3]]
+    work.held.set()  # type: ignore[union-attr]
+    await asyncio.gather(*tasks)
+    assert work.calls == [[1], [2, 3], [4, 5], [6]]
+
+
+@pytest.mark.parametrize("limits", [Limits(rows=3, wait=60), Limits(size=12, wait=60)], ids=["rows", "bytes"])
+async def test_a_call_has_no_more_than_fits_and_a_larger_request_goes_alone(limits: Limits) -> None:
+    work, batcher = Doubling(held=asyncio.Event()), Batcher(limits)
+    tasks = await begun(batcher, work, rows(0), rows(1, 2), rows(3, 4, 5, 6, 7), rows(8), rows(9))
+    work.held.set()  # type: ignore[union-attr]
+    await asyncio.gather(*tasks)
+    assert work.calls == [[0, 1, 2], [3, 4, 5, 6, 7], [8, 9]]
+
+
+async def test_a_call_fills_a_size_that_the_backend_pads_to() -> None:
+    work, batcher = Doubling(held=asyncio.Event()), Batcher(Limits(sizes=(2, 4), wait=60))
+    tasks = await begun(batcher, work, rows(0))
+    tasks += await begun(batcher, work, *(rows(n) for n in range(1, 8)))
+    work.held.set()  # type: ignore[union-attr]
+    await asyncio.gather(*tasks)
+    assert work.calls == [[0], [1, 2, 3, 4], [5, 6], [7]]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [rows(2, dtype="float64"), rows(2, width=2), {"x": rows(2)["x"][..., np.newaxis]}],
+    ids=["dtype", "shape", "rank"],
+)
+async def test_tensors_that_cannot_be_joined_travel_apart(other: Arrays) -> None:
+    work, batcher = Doubling(), Batcher()
+    await asyncio.gather(run(batcher, work, rows(1)), run(batcher, work, rows(3)), begun(batcher, work, other))
+    assert [1, 3] in work.calls
+
+
+async def test_different_work_is_never_mixed() -> None:
+    batcher, one, two = Batcher(), Doubling("one"), Doubling("two")
+    assert list(await asyncio.gather(run(batcher, one, rows(1)), run(batcher, two, rows(2)))) == [[2], [4]]
+    assert (one.calls, two.calls) == ([[1]], [[2]])
+
+
+async def test_a_request_that_may_not_travel_with_others_goes_alone_at_once() -> None:
+    work, batcher = Doubling(held=asyncio.Event()), Batcher()
+    tasks = await begun(batcher, work, rows(1), rows(2), rows(3), together=False)
+    assert work.calls == [[1], [2], [3]]
+    work.held.set()  # type: ignore[union-attr]
+    assert await asyncio.gather(*tasks) == [[2], [4], [6]]
+
+
+async def test_requests_that_ask_alike_are_answered_together_and_others_by_themselves() -> None:
+    work, batcher = Doubling(), Batcher()
+    asked = [100, 0, 100, 7, 0]
+    found = await asyncio.gather(*(run(batcher, work, rows(n, n), asked[n]) for n in range(5)))
+    assert found == [[2 * n + asked[n]] * 2 for n in range(5)]
+    assert len(work.calls) == 1
+    assert work.answers == [(100, 2), (0, 2), (7, 1)]
+
+
+async def test_calls_of_all_kinds_are_bounded_and_each_kind_has_its_turn() -> None:
+    batcher = Batcher(Limits(rows=1, calls=2, calls_in_all=2, wait=0))
+    order: list[str] = []
+
+    class Noting(Doubling):
+        async def call(self, inputs: Arrays, *, deadline: float) -> RawPrediction:
+            order.append(str(self.key))
+            await asyncio.sleep(0.001)
+            return await super().call(inputs, deadline=deadline)
+
+    busy, quiet = Noting("busy"), Noting("quiet")
+    tasks = [asyncio.ensure_future(run(batcher, busy, rows(n))) for n in range(40)]
+    await turns()
+    tasks += [asyncio.ensure_future(run(batcher, quiet, rows(n))) for n in range(3)]
+    await asyncio.gather(*tasks)
+    assert order.index("quiet") <= 4, "it need not wait until the busy one has done"
+    assert [place for place, key in enumerate(order) if key == "quiet"][-1] < 12
+
+
+@pytest.mark.parametrize("bad", [0, 5, 63])
+async def test_a_bad_row_fails_its_own_request_only(bad: int) -> None:
+    work, batcher = Doubling(bad=frozenset({float(bad)})), Batcher()
+    found = await asyncio.gather(*(run(batcher, work, rows(n)) for n in range(64)), return_exceptions=True)
+    assert [n for n, answer in enumerate(found) if isinstance(answer, InvalidTensorError)] == [bad]
+    assert [answer for n, answer in enumerate(found) if n != bad] == [[2 * n] for n in range(64) if n != bad]
+    assert len(work.calls) == 13, "the batch is halved six times, not taken apart"
+
+
+async def test_a_failure_that_is_nobodys_fault_is_everybodys_at_once() -> None:
+    down = BackendUnavailableError("down")
+    work, batcher = Doubling(bad=frozenset({1.0}), failure=down, splits=False), Batcher()
+    found = await asyncio.gather(*(run(batcher, work, rows(n)) for n in range(4)), return_exceptions=True)
+    assert found == [down] * 4
+    assert len(work.calls) == 1
+
+
+async def test_an_answer_that_is_refused_is_looked_at_request_by_request() -> None:
+    work, batcher = Doubling(), Batcher()
+    found = await asyncio.gather(
+        run(batcher, work, rows(1), "refuse"),
+        run(batcher, work, rows(2)),
+        run(batcher, work, rows(3, 4), "refuse"),
+        return_exceptions=True,
+    )
+    assert [str(answer) for answer in found] == ["1 rows are refused", "[4.0]", "2 rows are refused"]
+    assert len(work.calls) == 1
+
+
+async def test_an_error_that_nobody_expected_reaches_all_who_wait() -> None:
+    class Broken(Doubling):
+        def answer(self, *_: object) -> NDArray[Any]:
+            raise ZeroDivisionError
+
+    work, batcher = Broken(), Batcher()
+    found = await asyncio.gather(*(run(batcher, work, rows(n)) for n in range(3)), return_exceptions=True)
+    assert [type(answer) for answer in found] == [ZeroDivisionError] * 3
+
+
+async def test_a_deadline_is_one_requests_own() -> None:
+    work, batcher = Doubling(held=asyncio.Event()), Batcher(Limits(wait=60))
+    now = asyncio.get_running_loop().time()
+    patient = await begun(batcher, work, rows(1), rows(2), seconds=30)
+    hasty = await begun(batcher, work, rows(3), seconds=0.02)
+    with pytest.raises(BackendTimeoutError, match=r"did not answer within 0\.0"):
+        await hasty[0]
+    work.held.set()  # type: ignore[union-attr]
+    assert await asyncio.gather(*patient) == [[2], [4]]
+    await turns()
+    assert work.calls == [[1, 2]], "what nobody waits for any more is not asked"
+    assert work.deadlines[0] == pytest.approx(now + 30, abs=5)
+
+
+async def test_within_a_call_each_waits_until_its_own_deadline() -> None:
+    work, batcher = Doubling(held=asyncio.Event()), Batcher()
+    tasks = [asyncio.ensure_future(run(batcher, work, rows(n), seconds=s)) for n, s in enumerate((0.02, 30.0, 0.04))]
+    for number in (0, 2):
+        with pytest.raises(BackendTimeoutError):
+            await tasks[number]
+    assert not tasks[1].done()
+    work.held.set()  # type: ignore[union-attr]
+    assert await tasks[1] == [2]
+
+
+async def test_a_cancelled_request_leaves_the_batch_before_it_goes() -> None:
+    work, batcher = Doubling(held=asyncio.Event()), Batcher(Limits(wait=60))
+    tasks = await begun(batcher, work, rows(1))
+    tasks += await begun(batcher, work, rows(2), rows(3))
+    tasks[1].cancel()
+    await turns()
+    work.held.set()  # type: ignore[union-attr]
+    assert await tasks[2] == [6]
+    assert work.calls == [[1], [3]]
+
+
+async def test_a_call_ends_when_nobody_waits_for_it() -> None:
+    work, batcher = Doubling(held=asyncio.Event()), Batcher()
+    tasks = await begun(batcher, work, rows(1), rows(2))
+    tasks[0].cancel()
+    await turns()
+    assert work.cancelled == 0, "the other still waits"
+    tasks[1].cancel()
+    await turns()
+    assert work.cancelled == 1
+    assert await run(batcher, Doubling(), rows(3)) == [6]
+
+
+async def test_a_kind_that_is_asked_no_more_is_forgotten() -> None:
+    batcher = Batcher()
+    await asyncio.gather(*(run(batcher, Doubling(n), rows(n)) for n in range(5)))
+    await turns()
+    assert batcher.kinds == 0
+
+
+REQUESTS = st.lists(
+    st.tuples(st.lists(st.integers(0, 1000), min_size=1, max_size=6), st.sampled_from([0, 1, "refuse"]), st.booleans()),
+    min_size=1,
+    max_size=30,
+)
+
+
+@settings(deadline=None)
+@given(REQUESTS, st.integers(1, 12), st.sampled_from([(), (2, 8)]), st.sets(st.integers(0, 1000), max_size=5))
+def test_every_request_gets_what_it_would_get_alone(
+    requests: Sequence[tuple[list[int], Any, bool]], most: int, sizes: tuple[int, ...], bad: set[int]
+) -> None:
+    async def all_of_them() -> list[Any]:
+        batcher = Batcher(Limits(rows=most, sizes=sizes, wait=0.001))
+        work = Doubling(bad=frozenset(map(float, bad)))
+        tasks = []
+        for values, asked, pause in requests:
+            tasks.append(asyncio.ensure_future(run(batcher, work, rows(*values), asked)))
+            if pause:
+                await turns(3)
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    for (values, asked, _), answer in zip(requests, asyncio.run(all_of_them()), strict=True):
+        if bad & set(values) or asked == "refuse":
+            assert isinstance(answer, HeadwiseError)
+        else:
+            assert answer == [2 * value + asked for value in values]
