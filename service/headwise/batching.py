@@ -37,8 +37,8 @@ class Limits:
     rows: int = 1024
     size: int = 8 * 1024 * 1024
     wait: float = 0.005
-    calls: int = 4
-    calls_in_all: int = 8
+    calls: int = 2
+    calls_in_all: int = 16
     sizes: tuple[int, ...] = ()
 
     @property
@@ -78,13 +78,19 @@ class Part(NamedTuple, Generic[A]):
     stop: int
 
 
-class _Member:
-    """A request on its way."""
+class Member(Generic[A]):
+    """A request on its way; `answer` is a future."""
 
-    __slots__ = ("answer", "asked", "deadline", "inputs", "rows", "since", "size")
+    __slots__ = ("answer", "asked", "deadline", "inputs", "lane", "rows", "since", "size")
 
     def __init__(
-        self, inputs: Arrays, rows: int, asked: Hashable, deadline: float, loop: asyncio.AbstractEventLoop
+        self,
+        inputs: Arrays,
+        rows: int,
+        asked: Hashable,
+        deadline: float,
+        loop: asyncio.AbstractEventLoop,
+        lane: _Lane,
     ) -> None:
         self.inputs = inputs
         self.rows = rows
@@ -94,7 +100,8 @@ class _Member:
         self.size = 0
         for array in inputs.values():
             self.size += array.nbytes
-        self.answer: asyncio.Future[Part[Any]] = loop.create_future()
+        self.lane = lane
+        self.answer: asyncio.Future[Part[A]] = loop.create_future()
 
 
 class _Lane:
@@ -103,20 +110,20 @@ class _Lane:
     def __init__(self, key: Hashable, work: Work[Any]) -> None:
         self.key = key
         self.work = work
-        self.waiting: deque[_Member] = deque()
+        self.waiting: deque[Member[Any]] = deque()
         self.rows = self.size = 0
         self.queued = False
         self.timer: asyncio.TimerHandle | None = None
-        self.calls: dict[asyncio.Task[None], Sequence[_Member]] = {}
+        self.calls: dict[asyncio.Task[None], Sequence[Member[Any]]] = {}
 
-    def add(self, member: _Member) -> None:
+    def add(self, member: Member[Any]) -> None:
         self.waiting.append(member)
         self.rows += member.rows
         self.size += member.size
 
-    def take(self, limits: Limits) -> list[_Member]:
+    def take(self, limits: Limits) -> list[Member[Any]]:
         """The members of the next call; those that have been answered meanwhile, or are gone, are left out."""
-        taken: list[_Member] = []
+        taken: list[Member[Any]] = []
         rows = size = 0
         most = limits.most_rows(self.rows)
         while self.waiting:
@@ -158,34 +165,42 @@ class Batcher:
     async def run(
         self, work: Work[A], inputs: Arrays, rows: int, asked: Hashable, *, deadline: float, together: bool = True
     ) -> Part[A]:
-        """Answer_co one request of `rows` rows; deadline by the loop's clock. not together: it travels alone, at once.
+        """`put`, and wait for the answer; a caller who is cancelled leaves.
 
         Raises: what `work` raises for this request's rows; BackendTimeoutError at the deadline. An error of other
         requests in the batch does not reach it.
         """
-        loop = asyncio.get_running_loop()
-        member = _Member(inputs, rows, asked, deadline, loop)
-        if not together:
-            await _run(work, [member])
+        member = self.put(work, inputs, rows, asked, deadline=deadline, together=together)
+        try:
             return await member.answer
-        shapes = tuple([(name, array.dtype.num, array.shape[1:]) for name, array in inputs.items()])
-        key = (work.key, shapes)
+        except asyncio.CancelledError:
+            self.leave(member)
+            raise
+
+    def put(
+        self, work: Work[A], inputs: Arrays, rows: int, asked: Hashable, *, deadline: float, together: bool = True
+    ) -> Member[A]:
+        """Take up a request of `rows` rows; deadline by the loop's clock. not together: it travels alone."""
+        loop = asyncio.get_running_loop()
+        key: Hashable = object()
+        if together:
+            key = (work.key, tuple([(name, array.dtype.num, array.shape[1:]) for name, array in inputs.items()]))
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = _Lane(key, work)
+        member: Member[A] = Member(inputs, rows, asked, deadline, loop, lane)
         lane.add(member)
         if not lane.queued:
             self._wake(lane)
         if self._sweep is None or deadline < self._sweep.when():
             self._watch(deadline, loop)
-        try:
-            return await member.answer
-        except asyncio.CancelledError:
-            # Nobody waits for this row any more: a call that runs for nobody ends.
-            for task, members in lane.calls.items():
-                if member in members and all(mate.answer.done() for mate in members):
-                    task.cancel()
-            raise
+        return member
+
+    def leave(self, member: Member[Any]) -> None:
+        """Nobody waits for this request any more: a call that runs for nobody ends."""
+        for task, members in member.lane.calls.items():
+            if member in members and all(mate.answer.done() for mate in members):
+                task.cancel()
 
     def _wake(self, lane: _Lane) -> None:
         """Have the lane looked at when the loop's turn ends, after the lanes that came before it."""
@@ -242,7 +257,7 @@ class Batcher:
         self._sweep = loop.call_at(deadline, self._expire)
 
     def _expire(self) -> None:
-        """Answer_co those whose deadline has come; their batch-mates go on."""
+        """Answer those whose deadline has come; their batch-mates go on."""
         self._sweep = None
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -258,15 +273,15 @@ class Batcher:
         if left < math.inf:
             self._watch(left, loop)
 
-    def _members(self) -> Iterable[_Member]:
+    def _members(self) -> Iterable[Member[Any]]:
         for lane in self._lanes.values():
             yield from lane.waiting
             for members in lane.calls.values():
                 yield from members
 
 
-async def _run(work: Work[Any], members: Sequence[_Member]) -> None:
-    """Answer_co every member, whatever happens: somebody waits for each."""
+async def _run(work: Work[Any], members: Sequence[Member[Any]]) -> None:
+    """Answer every member, whatever happens: somebody waits for each."""
     groups = _grouped(members)
     ordered = list(itertools.chain.from_iterable(groups))
     try:
@@ -284,8 +299,8 @@ async def _run(work: Work[Any], members: Sequence[_Member]) -> None:
             start += sum(member.rows for member in group)
 
 
-def _answer(work: Work[Any], raw: RawPrediction, group: Sequence[_Member], start: int) -> None:
-    """Answer_co members that asked alike, whose rows begin at `start`."""
+def _answer(work: Work[Any], raw: RawPrediction, group: Sequence[Member[Any]], start: int) -> None:
+    """Answer members that asked alike, whose rows begin at `start`."""
     rows = sum(member.rows for member in group)
     try:
         answer = work.answer(_rows(raw, start, start + rows), group[0].asked, len(group))
@@ -304,18 +319,18 @@ def _answer(work: Work[Any], raw: RawPrediction, group: Sequence[_Member], start
         at += member.rows
 
 
-def _grouped(members: Sequence[_Member]) -> Sequence[Sequence[_Member]]:
+def _grouped(members: Sequence[Member[Any]]) -> Sequence[Sequence[Member[Any]]]:
     """The members by what they ask, each in the order in which it came."""
     first = members[0].asked
     if all(member.asked is first for member in members):
         return [members]
-    groups: dict[Hashable, list[_Member]] = {}
+    groups: dict[Hashable, list[Member[Any]]] = {}
     for member in members:
         groups.setdefault(member.asked, []).append(member)
     return list(groups.values())
 
 
-def _joined(members: Sequence[_Member]) -> Arrays:
+def _joined(members: Sequence[Member[Any]]) -> Arrays:
     if len(members) == 1:
         return members[0].inputs
     return {name: np.concatenate([member.inputs[name] for member in members]) for name in members[0].inputs}
@@ -325,7 +340,7 @@ def _rows(raw: RawPrediction, start: int, stop: int) -> RawPrediction:
     return RawPrediction(raw.version, {name: array[start:stop] for name, array in raw.outputs.items()})
 
 
-def _fail(members: Sequence[_Member], error: Exception) -> None:
+def _fail(members: Sequence[Member[Any]], error: Exception) -> None:
     for member in members:
         if not member.answer.done():
             member.answer.set_exception(error)

@@ -186,11 +186,16 @@ class Gateway:
         if call is None:
             call = await self._call(spec, deadline, outputs)
         asked = call.asked(options)
-        inputs = await _read(read, call.signature)
+        inputs = read(call.signature)
+        if isinstance(inputs, asyncio.Future):
+            inputs = await inputs
         rows = check_inputs(inputs, call.signature)
-        together = call.together and spec.name not in self._unbatched
+        member = self._batcher.put(call, inputs, rows, asked, deadline=deadline, together=call.together)
         try:
-            part = await self._batcher.run(call, inputs, rows, asked, deadline=deadline, together=together)
+            part = await member.answer
+        except asyncio.CancelledError:
+            self._batcher.leave(member)
+            raise
         except ContradictionError as found:
             error = found.error
             code = self._tripwires.refused(found.place, error)
@@ -205,7 +210,8 @@ class Gateway:
             self._calls.clear()
         left = max(deadline - asyncio.get_running_loop().time(), 0.001)
         model = await self.resolve(spec, timeout=left)
-        call = HeadCall(model, spec.signature_name, outputs, self._backend, self._tripwires)
+        alone = spec.name in self._unbatched
+        call = HeadCall(model, spec.signature_name, outputs, self._backend, self._tripwires, alone=alone)
         # A label is the model server's to move.
         if spec.label is None and not outputs and snapshot is self.repository.snapshot:
             self._calls[spec] = call

@@ -59,6 +59,7 @@ class _Alone:
 @dataclass(frozen=True)
 class HeadCall:
     """Made once for many requests; the `Work` of the batcher. outputs: wanted as they come, besides the heads'.
+    alone: each request travels by itself, since rows depend on one another.
 
     Raises: HeadConfigError if the card is refused; HeadNotFoundError if it says nothing of the signature;
     InvalidRequestError for outputs that the signature does not have.
@@ -69,6 +70,7 @@ class HeadCall:
     outputs: tuple[str, ...]
     backend: Backend
     tripwires: Tripwires
+    alone: bool = False
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.outputs if name not in self.signature.outputs]:
@@ -93,7 +95,9 @@ class HeadCall:
     @cached_property
     def together(self) -> bool:
         """Whether rows of several requests may travel as one call: not where the graph insists on their number."""
-        return all(spec.shape is not None and spec.shape[:1] == (None,) for spec in self.signature.inputs.values())
+        return not self.alone and all(
+            spec.shape is not None and spec.shape[:1] == (None,) for spec in self.signature.inputs.values()
+        )
 
     def asked(self, options: RequestOptions) -> Asked | _Alone:
         """What the options ask of the heads, checked against them.

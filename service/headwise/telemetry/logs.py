@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, TextIO
 
@@ -25,28 +25,48 @@ def configure(log_format: Literal["json", "console"], level: str, **always: obje
         event.update(always)
         return event
 
-    lines = _COLOURED if log_format == "console" and sys.stderr.isatty() else [_LINES[log_format]]
+    coloured = log_format == "console" and sys.stderr.isatty()
+    processors = [*([complete] if always else []), *(_COLOURED if coloured else [_LINES[log_format]])]
+    least = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[complete, *lines] if always else lines,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=_Lines(sys.stderr),
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        logger_factory=Lines(sys.stderr, processors, least),
         cache_logger_on_first_use=True,
     )
 
 
-class _Lines:
+def teller() -> Callable[[str, Event], None]:
+    """What writes a line of a level without the detours of structlog's loggers: for what is told very often."""
+    lines = structlog.get_config()["logger_factory"]
+    if isinstance(lines, Lines):
+        return lines.tell
+    return lambda level, event: getattr(structlog.get_logger(), level)(**event)
+
+
+class Lines:
     """Writes the lines of one turn of the event loop at once, when the turn ends; outside of a loop each by itself.
 
     A busy gateway logs some hundred lines a turn, and a system call for each costs more than all else about it.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, processors: Sequence[Callable[..., Any]], least: int) -> None:
         self._stream = stream
+        self._processors = processors
+        self._told = {name for name in ("debug", "info", "warning", "error") if getattr(logging, name.upper()) >= least}
         self._lines: list[str] = []
 
-    def __call__(self, *_: object) -> _Lines:
+    def __call__(self, *_: object) -> Lines:
         """Be the logger of every module."""
         return self
+
+    def tell(self, level: str, event: Event) -> None:
+        """What structlog's loggers do."""
+        if level in self._told:
+            line: Any = event
+            for processor in self._processors:
+                line = processor(None, level, line)
+            self.msg(line)
 
     def msg(self, line: str) -> None:
         """Write a line."""

@@ -47,7 +47,7 @@ class Metrics:
             registry=self.registry,
         )
 
-    def observe(self, *, surface: str, verb: str, model: str, status: str, seconds: float) -> None:
+    def observe(self, surface: str, verb: str, model: str, status: str, seconds: float) -> None:
         """Count one request. Labels must be bounded: see OTHER."""
         labels = (surface, verb, model, status)
         series = self._series.get(labels)

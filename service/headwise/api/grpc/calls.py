@@ -19,7 +19,8 @@ from headwise.api.request_id import HEADER, request_id
 from headwise.api.status import INTERNAL, shown, status_of
 from headwise.errors import InvalidRequestError
 from headwise.gateway import Gateway
-from headwise.telemetry.metrics import OTHER, Metrics
+from headwise.telemetry.metrics import Metrics
+from headwise.telemetry.requests import Requests
 
 ERROR_CODE_KEY = "headwise-error-code"
 
@@ -93,8 +94,7 @@ class Calls:
     """
 
     def __init__(self, gateway: Gateway, metrics: Metrics, *, timeout: float) -> None:
-        self._gateway = gateway
-        self._metrics = metrics
+        self._requests = Requests("grpc", metrics, lambda name: name in gateway.repository.snapshot.models)
         self._timeout = timeout
 
     def unary(self, method: str, answer: Unary, refuse: Refusal = refusal) -> grpc.RpcMethodHandler:
@@ -137,18 +137,6 @@ class Calls:
             self._record(call, status, time.perf_counter() - started)
 
     def _record(self, call: Call, status: grpc.StatusCode, seconds: float) -> None:
-        known = not call.model or call.model in self._gateway.repository.snapshot.models
-        self._metrics.observe(
-            surface="grpc",
-            verb=_WORDS.sub("_", call.method.rpartition("/")[2]).lower(),
-            model=call.model if known else OTHER,
-            status=status.name,
-            seconds=seconds,
-        )
-        _log.info(
-            "request",
-            request_id=call.request_id,
-            method=call.method,
-            status=status.name,
-            milliseconds=round(seconds * 1000, 2),
-        )
+        verb = _WORDS.sub("_", call.method.rpartition("/")[2]).lower()
+        words = {"request_id": call.request_id, "method": call.method}
+        self._requests.answered(verb, call.model, status.name, seconds, words)

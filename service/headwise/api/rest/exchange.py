@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import zlib
 from typing import Any
 
@@ -49,7 +50,7 @@ class Exchange:
         "_receive",
         "_send",
         "_streamed",
-        "_timer",
+        "_task",
         "gone",
         "headers",
         "model",
@@ -71,35 +72,30 @@ class Exchange:
         self._cors = cors and self.path.lower().startswith(_CORS_PATHS)
         self._streamed = headers.media_type == NDJSON and self.path.endswith(":classify")
         self._read = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._task = asyncio.current_task()
         self._listener: asyncio.Task[None] | None = None
         self.gone = False
 
-    def listen(self, answering: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
-        """Cancel the task that answers when the caller goes away; a stream hears of it where it reads.
-
-        Most answers are there before it is worth listening.
-        """
-        if not self._streamed:
-            self._timer = loop.call_later(_PATIENCE, self._begin_to_listen, answering, loop)
+    def listen(self) -> bool:
+        """Cancel the task that answers when the caller goes away; False while it reads, and hears of it itself."""
+        if not self._read or self._task is None:
+            return False
+        self._listener = self._task.get_loop().create_task(self._hear(self._task))
+        return True
 
     def close(self) -> None:
-        """Listen no longer."""
-        if self._timer is not None:
-            self._timer.cancel()
+        """Listen no longer, and let go of the server's objects, which know this one by the scope.
+
+        Circles of objects would wait for the garbage collector: a busy gateway was twice as slow by them.
+        """
         if self._listener is not None:
             self._listener.cancel()
+        self._task, self._receive, self._send = None, _hear_nothing, _say_nothing
 
-    def _begin_to_listen(self, answering: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
-        if self._read:
-            self._listener = loop.create_task(self._hear(answering))
-        else:  # the body is still coming, and a caller who leaves is noticed there
-            self.listen(answering, loop)
-
-    async def _hear(self, answering: asyncio.Task[Any]) -> None:
+    async def _hear(self, task: asyncio.Task[Any]) -> None:
         if (await self._receive())["type"] == "http.disconnect":
             self.gone = True
-            answering.cancel()
+            task.cancel()
 
     async def send(self, message: Message) -> None:
         """Pass a message of the answer on, with the request's id."""
@@ -163,3 +159,39 @@ def _check_ended(inflate: zlib._Decompress) -> None:
         raise InvalidRequestError("the gzip body ends early")
     if inflate.unused_data:
         raise InvalidRequestError("the gzip body goes on after its end: send one gzip member")
+
+
+async def _hear_nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def _say_nothing(_: Message) -> None:
+    raise RuntimeError("the request has been answered")
+
+
+class Watch:
+    """Begins to listen for those exchanges that are not answered soon: most answers are there before it is worth it."""
+
+    def __init__(self) -> None:
+        self._open: dict[Exchange, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, exchange: Exchange) -> None:
+        """Watch a new exchange."""
+        loop = asyncio.get_running_loop()
+        self._open[exchange] = due = loop.time() + _PATIENCE
+        if self._timer is None:
+            self._timer = loop.call_at(due, self._look, loop)
+
+    def remove(self, exchange: Exchange) -> None:
+        """It is answered: listen no longer."""
+        self._open.pop(exchange, None)
+        exchange.close()
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for exchange, due in list(itertools.takewhile(lambda item: item[1] <= now, self._open.items())):
+            del self._open[exchange]
+            if not exchange.listen():
+                self._open[exchange] = due + _PATIENCE
+        self._timer = loop.call_at(next(iter(self._open.values())), self._look, loop) if self._open else None
