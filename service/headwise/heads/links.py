@@ -108,6 +108,7 @@ def _blocks(source: Float64, target: Float64, width: int) -> Iterable[tuple[Floa
 def _largest(rows: Float64) -> Float64:
     """The largest of each row, kept as a column; of many rows `max` would take up to five times as long."""
     if rows.ndim != 2 or len(rows) < _MANY:
-        return np.maximum.reduce(rows, -1, keepdims=True)
+        found: Float64 = np.maximum.reduce(rows, -1, keepdims=True)
+        return found
     at = rows.argmax(axis=1) + np.arange(0, rows.size, rows.shape[1])
     return rows.take(at)[:, np.newaxis]

@@ -73,4 +73,5 @@ def _folded(rows: Float64, count: int) -> NDArray[np.int64]:
     row, column = np.divmod(among, columns)
     order = np.lexsort((-rows.take(among), row))
     starts = np.searchsorted(row, np.arange(len(rows)))
-    return column[order[starts[:, np.newaxis] + np.arange(count)]]
+    found: NDArray[np.int64] = column[order[starts[:, np.newaxis] + np.arange(count)]]
+    return found
