@@ -107,8 +107,9 @@ def _blocks(source: Float64, target: Float64, width: int) -> Iterable[tuple[Floa
 
 def _largest(rows: Float64) -> Float64:
     """The largest of each row, kept as a column; of many rows `max` would take up to five times as long."""
+    largest: Float64
     if rows.ndim != 2 or len(rows) < _MANY:
-        found: Float64 = np.maximum.reduce(rows, -1, keepdims=True)
-        return found
-    at = rows.argmax(axis=1) + np.arange(0, rows.size, rows.shape[1])
-    return rows.take(at)[:, np.newaxis]
+        largest = np.maximum.reduce(rows, -1, keepdims=True)
+    else:
+        largest = rows.take(rows.argmax(axis=1) + np.arange(0, rows.size, rows.shape[1]))[:, np.newaxis]
+    return largest
