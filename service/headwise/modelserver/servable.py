@@ -69,6 +69,8 @@ class Servable:
 
         Raises StatusError with the runtime's code and text.
         """
+        if deadline is not None and deadline <= time.monotonic():
+            raise StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, "The deadline was exceeded before the call was run")
         arrays = {self._output(name): array for name, array in feeds.items()}
         outputs = [self._output(name) for name in fetches]
         try:
@@ -86,8 +88,7 @@ class Servable:
         There TensorFlow does not look at the clock, so a run that may be long goes to its threads, which do.
         """
         run = pywrap_tf_session.TF_SessionRun_wrapper
-        in_time = deadline is None or time.monotonic() < deadline
-        if self.straight and in_time and sum(array.nbytes for array in feeds.values()) <= _QUICK:
+        if self.straight and sum(array.nbytes for array in feeds.values()) <= _QUICK:
             return list(run(self._handle, _IN_CALLER, feeds, outputs, [], None))
         if deadline is None:
             return list(run(self._handle, None, feeds, outputs, [], None))
