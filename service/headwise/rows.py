@@ -189,7 +189,8 @@ def _top(answers: Answers) -> list[list[dict[str, Any]]]:
     assert answers.top is not None
     top, known, classes = _flat(answers.top), answers.probabilities, answers.classes
     told = np.full(top.shape, None) if known is None else _flat(known)[np.arange(len(top))[:, np.newaxis], top]
-    return [
-        [{"label": classes[i], "index": i, "probability": p} for i, p in zip(best, row, strict=True)]
-        for best, row in zip(top.tolist(), told.tolist(), strict=True)
+    cells = [
+        {"label": classes[i], "index": i, "probability": p}
+        for i, p in zip(top.ravel().tolist(), told.ravel().tolist(), strict=True)
     ]
+    return [cells[start : start + top.shape[1]] for start in range(0, top.size, top.shape[1])]
