@@ -125,21 +125,21 @@ def _flat(array: NDArray[Any]) -> NDArray[Any]:
 def _one_class(answers: Answers) -> list[dict[str, Any]]:
     """Binary, multiclass and ordinal: the answered class and its probability."""
     assert answers.indices is not None
-    indices = answers.indices.ravel()
+    indices, classes = answers.indices.ravel(), answers.classes
     if answers.probabilities is None and answers.margins is None:
         return [
-            {"label": answers.classes[i], "index": i, "probability": None} if i >= 0 else {**_NO_ANSWER}
+            {"label": classes[i], "index": i, "probability": None} if i >= 0 else {**_NO_ANSWER}
             for i in indices.tolist()
         ]
     if answers.probabilities is None:
         assert answers.margins is not None
         return [
-            {"label": answers.classes[i], "index": i, "margin": margin, "probability": None}
+            {"label": classes[i], "index": i, "margin": margin, "probability": None}
             for i, margin in zip(indices.tolist(), answers.margins.ravel().tolist(), strict=True)
         ]
     chosen = _flat(answers.probabilities)[np.arange(len(indices)), indices]
     return [
-        {"label": answers.classes[i], "index": i, "probability": p} if i >= 0 else {**_NO_ANSWER}
+        {"label": classes[i], "index": i, "probability": p} if i >= 0 else {**_NO_ANSWER}
         for i, p in zip(indices.tolist(), chosen.tolist(), strict=True)
     ]
 
@@ -187,9 +187,10 @@ _INTERVALS: Mapping[str, tuple[str, Callable[[Array], list[Any]]]] = {
 
 def _top(answers: Answers) -> list[list[dict[str, Any]]]:
     assert answers.top is not None
-    top, known = _flat(answers.top), answers.probabilities
-    probabilities = np.full((len(top), len(answers.classes)), None) if known is None else _flat(known)
-    return [
-        [{"label": answers.classes[i], "index": i, "probability": row[i]} for i in best]
-        for best, row in zip(top.tolist(), probabilities.tolist(), strict=True)
+    top, known, classes = _flat(answers.top), answers.probabilities, answers.classes
+    told = np.full(top.shape, None) if known is None else _flat(known)[np.arange(len(top))[:, np.newaxis], top]
+    cells = [
+        {"label": classes[i], "index": i, "probability": p}
+        for i, p in zip(top.ravel().tolist(), told.ravel().tolist(), strict=True)
     ]
+    return [cells[start : start + top.shape[1]] for start in range(0, top.size, top.shape[1])]

@@ -31,6 +31,9 @@ RANGES: Mapping[Activation, tuple[float, float]] = {
 }
 """What an activation promises; linear promises finite numbers and nothing else."""
 
+_ONE_THREAD = 2**13
+"""BLAS shares more numbers among threads, which wait for each other a hundred times as long as the sum takes."""
+
 EXCLUSIVE = frozenset({Layout.BINARY_TWO_UNITS, Layout.MULTICLASS})
 _INTEGERS = {np.dtype(f"f{size}"): (np.dtype(f"u{size}"), np.dtype(f"i{size}")) for size in (2, 4, 8)}
 _EPS = {dtype: float(np.finfo(dtype).eps) for dtype in _INTEGERS}
@@ -154,7 +157,9 @@ def row_sum_error(
     # are half as many bytes as those of float64.
     precise = not moved and rounding < CONTRADICTION / 2 and activation == "softmax" and eps is not None
     terms = output if precise else shares
-    sums = terms.dot(_ones(terms.shape[-1], terms.dtype))
+    sums = (
+        terms.dot(_ones(terms.shape[-1], terms.dtype)) if terms.size <= _ONE_THREAD else np.einsum("...i->...", terms)
+    )
     near = min(2 * rounding, CONTRADICTION / 2)
     if 1 - near <= _least(sums) and _largest(sums) <= 1 + near:
         return 0.0, ()
@@ -163,7 +168,7 @@ def row_sum_error(
 
 @lru_cache(maxsize=64)
 def _ones(units: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """What a row is multiplied with for its sum: BLAS sums faster than numpy."""
+    """What a row is multiplied with for its sum: of few numbers, BLAS makes it faster than numpy."""
     ones = np.ones(units, dtype)
     ones.flags.writeable = False
     return ones

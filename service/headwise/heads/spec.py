@@ -73,7 +73,10 @@ Cell = Legal | Refused
 def _from_logits(formula: str, form: Form, prepare: Callable[[Float64], Float64] = lambda z: z) -> Legal:
     def canonical(raw: Float64, _: FloatDtype) -> Float64:
         z = prepare(raw)
-        return np.maximum(links.log_softmax(z), links.LOG_FLOOR) if form is Form.MULTICLASS else z
+        if form is not Form.MULTICLASS:
+            return z
+        logs = links.log_softmax(z)
+        return np.maximum(logs, links.LOG_FLOOR, out=logs)
 
     return Legal(formula, lambda raw: FROM_LOGITS[form](prepare(raw)), form, canonical)
 

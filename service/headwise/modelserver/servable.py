@@ -1,5 +1,7 @@
 """One loaded SavedModel."""
 
+import itertools
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,44 +25,87 @@ from headwise.modelserver.tensors import Array
 
 SERVE = "serve"
 
+_LOOPS_AND_WAITS = re.compile(
+    "While|NextIteration|^For|^Map|Iterator|Dataset|Queue|Barrier|Stage|PyFunc|Recv|Remote|BatchFunction|ReadFile|Reader"
+)
+"""Operations that may take long however small their input is."""
+
+_QUICK = 8 * 2**20
+"""How many bytes may be fed to a run that no deadline ends."""
+
+_IN_CALLER = pywrap_tf_session.TF_NewBufferFromString(
+    config_pb2.RunOptions(inter_op_thread_pool=-1).SerializeToString()
+)
+"""Run options for the caller's own thread; they are only ever read."""
+
 
 class Servable:
     """A version of a model, ready to run.
 
+    straight: the time of a run is bounded by its input, as no loop and no wait is in the graph.
     Its session is called beneath `tf.Session.run`, which would convert what it is fed to the declared dtype
     where TensorFlow Serving answers with the runtime's refusal.
     """
 
     def __init__(
-        self, name: str, version: int, session: Any, signatures: Mapping[str, meta_graph_pb2.SignatureDef]
+        self,
+        name: str,
+        version: int,
+        session: Any,
+        signatures: Mapping[str, meta_graph_pb2.SignatureDef],
+        *,
+        straight: bool,
     ) -> None:
         self.name = name
         self.version = version
         self.signatures = signatures
         self._session = session
         self._handle = session._session  # noqa: SLF001
+        self._outputs: dict[str, Any] = {}
+        self.straight = straight
 
     def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], deadline: float | None) -> list[Array]:
         """Feed tensors by name and return the fetched ones; `deadline` is a `time.monotonic()` moment.
 
         Raises StatusError with the runtime's code and text.
         """
+        if deadline is not None and deadline <= time.monotonic():
+            raise StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, "The deadline was exceeded before the call was run")
         arrays = {self._output(name): array for name, array in feeds.items()}
         outputs = [self._output(name) for name in fetches]
-        options = None if deadline is None else _options(deadline)
         try:
-            answers = pywrap_tf_session.TF_SessionRun_wrapper(self._handle, options, arrays, outputs, [], None)
+            answers = self._answers(arrays, outputs, deadline)
         except RUNTIME_ERRORS as error:
             raise from_tensorflow(error) from error
-        finally:
-            if options is not None:
-                pywrap_tf_session.TF_DeleteBuffer(options)
         return [_as_array(answer) for answer in answers]
 
     def close(self) -> None:
         self._session.close()
 
+    def _answers(self, feeds: Mapping[Any, Array], outputs: Sequence[Any], deadline: float | None) -> list[Any]:
+        """Run in the caller's thread where the graph is straight, for a third to a half of the time.
+
+        There TensorFlow does not look at the clock, so a run that may be long goes to its threads, which do.
+        """
+        run = pywrap_tf_session.TF_SessionRun_wrapper
+        if self.straight and sum(array.nbytes for array in feeds.values()) <= _QUICK:
+            return list(run(self._handle, _IN_CALLER, feeds, outputs, [], None))
+        if deadline is None:
+            return list(run(self._handle, None, feeds, outputs, [], None))
+        options = _options(deadline)
+        try:
+            return list(run(self._handle, options, feeds, outputs, [], None))
+        finally:
+            pywrap_tf_session.TF_DeleteBuffer(options)
+
     def _output(self, tensor_name: str) -> Any:
+        """Find a graph's tensor, once."""
+        found = self._outputs.get(tensor_name)
+        if found is None:
+            found = self._outputs[tensor_name] = self._find(tensor_name)
+        return found
+
+    def _find(self, tensor_name: str) -> Any:
         """Find a graph's tensor: `op:index`, or `op` for its first."""
         op_name, _, index = tensor_name.partition(":")
         try:
@@ -81,11 +126,12 @@ class Servable:
 
 def load(name: str, version: int, path: Path) -> Servable:
     """Load the `serve` graph of a SavedModel; raises StatusError with the reason as TensorFlow words it."""
-    signatures = _read_signatures(path)
+    meta_graph = _read_meta_graph(path)
     session = tf.compat.v1.Session(graph=tf.Graph())
     try:
         _restore(session, path)
-        return Servable(name, version, session, signatures)
+        signatures = dict(meta_graph.signature_def)
+        return Servable(name, version, session, signatures, straight=_is_straight(meta_graph.graph_def))
     except BaseException:
         session.close()
         raise
@@ -102,8 +148,8 @@ def _restore(session: Any, path: Path) -> None:
     session.graph.finalize()
 
 
-def _read_signatures(path: Path) -> dict[str, meta_graph_pb2.SignatureDef]:
-    """Read the signatures as they were written: the loader drops what it does not use itself."""
+def _read_meta_graph(path: Path) -> meta_graph_pb2.MetaGraphDef:
+    """Read the graph with its signatures as they were written: the loader drops what it does not use itself."""
     file = path / "saved_model.pb"
     try:
         saved_model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
@@ -116,11 +162,18 @@ def _read_signatures(path: Path) -> dict[str, meta_graph_pb2.SignatureDef]:
         raise StatusError(grpc.StatusCode.DATA_LOSS, f"Can't parse {file} as binary proto") from error
     for meta_graph in saved_model.meta_graphs:
         if set(meta_graph.meta_info_def.tags) == {SERVE}:
-            return dict(meta_graph.signature_def)
+            return meta_graph
     raise not_found(
         f"Could not find meta graph def matching supplied tags: {{ {SERVE} }}. To inspect available "
         "tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
     )
+
+
+def _is_straight(graph: Any) -> bool:
+    """Whether the time of a run is bounded by its input: no loops, nothing that waits for others."""
+    functions = graph.library.function
+    nodes = itertools.chain(graph.node, *(function.node_def for function in functions))
+    return not any(_LOOPS_AND_WAITS.search(node.op) for node in nodes)
 
 
 def _as_array(answer: Any) -> Array:

@@ -276,3 +276,16 @@ def test_leniently_rows_that_do_not_sum_to_1_are_answered_as_they_are_and_told()
 def test_what_has_no_answer_is_refused_leniently_too(output: np.ndarray[Any, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         Head("multilabel", "sigmoid", ABC).answer(output, strict=False)
+
+
+@pytest.mark.parametrize("shape", [(3, 10), (3, 5000), (2, 1000, 10)])
+def test_rows_that_miss_one_are_found_in_small_and_in_big_batches(shape: tuple[int, ...]) -> None:
+    """Small ones are summed by BLAS, big ones are not: it would share them among threads."""
+    head = Head("multiclass", "softmax", tuple(map(str, range(shape[-1]))))
+    output = np.full(shape, 1 / shape[-1], np.float32)
+    assert head.predict(output).observations.row_sum_error == 0
+
+    output[-1] *= np.float32(1.01)
+
+    with pytest.raises(OutputRangeError, match=rf"a sum of 1\.01 in row {shape[0] - 1}"):
+        head.predict(output)

@@ -265,3 +265,12 @@ def test_multilabel_labels_are_nested_as_the_output_is() -> None:
 def test_a_head_of_the_wrong_types_is_refused(fields: dict[str, Any], part: str) -> None:
     with pytest.raises(InvalidCardError, match=part):
         Head(**{"task": "binary", "activation": "linear", "labels": ("no", "yes"), **fields})
+
+
+@pytest.mark.timeout(10)
+def test_many_labels_are_held_against_each_other_in_one_pass() -> None:
+    labels = tuple(map(str, range(100_000)))
+
+    assert Head("multiclass", "softmax", labels).labels == labels
+    with pytest.raises(InvalidCardError, match="labels holds '7' more than once"):
+        Head("multiclass", "softmax", (*labels, "7"))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -89,3 +93,48 @@ def test_the_logit_of_a_margin_is_odd_finite_and_two_artanh(margin: float) -> No
     assert both[0] == -both[1]
     if abs(margin) < 0.999:
         assert both[0] == pytest.approx(2 * np.arctanh(margin), rel=1e-9, abs=1e-15)
+
+
+@pytest.mark.parametrize("link", [links.sigmoid, links.softmax, links.log_softmax])
+@pytest.mark.parametrize("shape", [(3, links._BLOCK - 1), (2, links._BLOCK + 5), (links._BLOCK // 7 + 3, 9), (0, 4)])
+def test_rows_are_worked_on_in_blocks_and_none_tells(
+    link: Callable[[NDArray[np.float64]], NDArray[np.float64]], shape: tuple[int, int]
+) -> None:
+    logits = np.random.default_rng(7).normal(scale=4, size=shape)
+
+    whole = link(logits)
+
+    assert whole.shape == shape
+    assert whole.tobytes() == b"".join(link(row).tobytes() for row in logits)
+
+
+@pytest.mark.parametrize("link", [links.sigmoid, links.softmax])
+def test_a_big_batch_takes_little_more_than_its_answer(link: Callable[[NDArray[np.float64]], Any]) -> None:
+    logits = np.random.default_rng(7).normal(size=(512, 1000))
+
+    tracemalloc.start()
+    link(logits)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most < 1.3 * logits.nbytes
+
+
+def test_softmax_may_be_written_over_its_logits() -> None:
+    logits = np.random.default_rng(7).normal(size=(40, 1000))
+    expected = links.softmax(logits)
+
+    assert links.softmax(logits, out=logits) is logits
+    assert logits.tobytes() == expected.tobytes()
+
+
+def test_the_formulas_are_kept_bit_for_bit() -> None:
+    """As one expression over the whole array says them."""
+    z = np.random.default_rng(7).normal(scale=6, size=(700, 97))
+    z[:, 3] = -np.inf
+    shifted = z - z.max(axis=1, keepdims=True)
+    weights, tail = np.exp(shifted), np.exp(-np.abs(z))
+
+    assert links.softmax(z).tobytes() == (weights / weights.sum(axis=1, keepdims=True)).tobytes()
+    assert links.log_softmax(z).tobytes() == (shifted - np.log(weights.sum(axis=1, keepdims=True))).tobytes()
+    assert links.sigmoid(z).tobytes() == (np.where(z >= 0, 1.0, tail) / (1.0 + tail)).tobytes()

@@ -52,7 +52,8 @@ class Temperature:
         """Divides every logit by the temperature."""
         if form is Form.MULTICLASS:
             # The quotients of two logits may round to a tie, so the logits themselves rank the classes.
-            return Scores(logits, Space.LOGIT, softmax(logits / self.temperature))
+            z = np.ascontiguousarray(logits / self.temperature)
+            return Scores(logits, Space.LOGIT, softmax(z, out=z))
         return FROM_LOGITS[form](logits / self.temperature)
 
 
@@ -82,7 +83,8 @@ class TemperatureMixture:
         """Divides every logit by the temperature, and gives the uniform share to each class alike."""
         z = logits / self.temperature
         if form is Form.MULTICLASS:
-            shares = (1.0 - self.uniform) * softmax(z) + self.uniform / z.shape[1]
+            shares = softmax(z)
+            np.add(np.multiply(shares, 1.0 - self.uniform, out=shares), self.uniform / z.shape[1], out=shares)
             return Scores(logits, Space.LOGIT, shares)
         # A logit of 0 gives exactly one half: (1 - e) / 2 + e / 2 is off by half a bit at most, and that rounds to it.
         pair = (1.0 - self.uniform) * sigmoid(np.concatenate([-z, z], axis=1)) + 0.5 * self.uniform

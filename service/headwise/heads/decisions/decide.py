@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from headwise.heads.decisions.abstention import Abstain
 from headwise.heads.decisions.options import Applied
+from headwise.heads.decisions.ranking import largest
 from headwise.heads.links import Float64, logit
 from headwise.heads.scores import Scores, Space
 from headwise.heads.spec import Task
@@ -30,11 +31,13 @@ def decide(scores: Scores, applied: Applied, task: Task) -> dict[str, NDArray[An
         answer["intervals"] = scores.interval
     if scores.space is Space.MARGIN:
         answer["margins"] = scores.evidence[:, 0]
+    if probabilities is not None and applied.top_k is not None:
+        answer["top"] = ranked(scores, probabilities, applied.top_k)
     if task == "multilabel":
         assert applied.cuts is not None
         answer["decisions"] = above(scores, applied.cuts)
     else:
-        answer["indices"] = _answered(scores, applied)
+        answer["indices"] = _answered(scores, applied, answer.get("top"))
     if probabilities is None:
         return answer
     if applied.prediction_set is not None and applied.coverage is not None:
@@ -42,8 +45,6 @@ def decide(scores: Scores, applied: Applied, task: Task) -> dict[str, NDArray[An
     if applied.abstain is not None:
         answer["abstained"] = _unanswered(applied.abstain, applied, probabilities, answer.get("sets"))
         answer["indices"] = np.where(answer["abstained"], -1, answer["indices"])
-    if applied.top_k is not None:
-        answer["top"] = ranked(scores, probabilities, applied.top_k)
     return answer
 
 
@@ -68,7 +69,7 @@ def ranked(scores: Scores, probabilities: Float64, count: int) -> NDArray[np.int
     The evidence ranks where it has a column a class, as argmax does: probabilities that rounded to a tie do not.
     """
     by = scores.evidence if scores.evidence.shape == probabilities.shape else probabilities
-    return np.argsort(-by, axis=1, kind="stable")[:, :count]
+    return largest(by, count)
 
 
 def expected_costs(probabilities: Float64, costs: Float64) -> Float64:
@@ -84,13 +85,15 @@ def expected_costs(probabilities: Float64, costs: Float64) -> Float64:
     return expected
 
 
-def _answered(scores: Scores, applied: Applied) -> NDArray[np.int64]:
+def _answered(scores: Scores, applied: Applied, top: NDArray[np.int64] | None) -> NDArray[np.int64]:
     answered: NDArray[np.int64]
     if applied.cuts is not None:
         answered = above(scores, applied.cuts).sum(axis=1)
     elif applied.cost is not None:
         assert scores.probabilities is not None
         answered = expected_costs(scores.probabilities, applied.cost.matrix).argmin(axis=1)
+    elif top is not None:
+        answered = top[:, 0].copy()  # the evidence of a class each has ranked them
     else:
         answered = scores.evidence.argmax(axis=1)
     return answered
