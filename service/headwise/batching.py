@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-import numpy as np
-
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.errors import BackendTimeoutError
 
@@ -56,9 +54,11 @@ class Limits:
 class Work(Protocol[Answer_co]):
     """What is done for a batch."""
 
-    @property
-    def key(self) -> Hashable:
-        """Requests of equal keys, and tensors of equal dtypes and shapes but for their rows, travel together."""
+    def join(self, inputs: Sequence[Any]) -> Arrays:
+        """The inputs of several requests as those of one call.
+
+        Raises: HeadwiseError, which may be one request's fault: each is then tried by itself.
+        """
 
     async def call(self, inputs: Arrays, *, deadline: float) -> RawPrediction:
         """Ask the backend; deadline by the loop's clock. Every output has as many rows as the inputs."""
@@ -83,43 +83,29 @@ class Member(Generic[A]):
 
     __slots__ = ("answer", "asked", "deadline", "inputs", "lane", "rows", "since", "size")
 
-    def __init__(
-        self,
-        inputs: Arrays,
-        rows: int,
-        asked: Hashable,
-        deadline: float,
-        loop: asyncio.AbstractEventLoop,
-        lane: _Lane,
-    ) -> None:
+    def __init__(self, inputs: Any, rows: int, size: int, asked: Hashable, deadline: float, lane: _Lane) -> None:
         self.inputs = inputs
         self.rows = rows
+        self.size = size
         self.asked = asked
         self.deadline = deadline
-        self.since = loop.time()
-        self.size = 0
-        for array in inputs.values():
-            self.size += array.nbytes
         self.lane = lane
-        self.answer: asyncio.Future[Part[A]] = loop.create_future()
+        self.since = lane.loop.time()
+        self.answer: asyncio.Future[Part[A]] = lane.loop.create_future()
 
 
 class _Lane:
     """Requests that may travel together: those that wait, and the calls under way."""
 
-    def __init__(self, key: Hashable, work: Work[Any]) -> None:
+    def __init__(self, key: Hashable, work: Work[Any], loop: asyncio.AbstractEventLoop) -> None:
         self.key = key
+        self.loop = loop
         self.work = work
         self.waiting: deque[Member[Any]] = deque()
         self.rows = self.size = 0
         self.queued = False
         self.timer: asyncio.TimerHandle | None = None
         self.calls: dict[asyncio.Task[None], Sequence[Member[Any]]] = {}
-
-    def add(self, member: Member[Any]) -> None:
-        self.waiting.append(member)
-        self.rows += member.rows
-        self.size += member.size
 
     def take(self, limits: Limits) -> list[Member[Any]]:
         """The members of the next call; those that have been answered meanwhile, or are gone, are left out."""
@@ -163,14 +149,14 @@ class Batcher:
         return len(self._lanes)
 
     async def run(
-        self, work: Work[A], inputs: Arrays, rows: int, asked: Hashable, *, deadline: float, together: bool = True
+        self, work: Work[A], inputs: Any, rows: int, asked: Hashable, *, size: int = 0, kind: Hashable, deadline: float
     ) -> Part[A]:
         """`put`, and wait for the answer; a caller who is cancelled leaves.
 
         Raises: what `work` raises for this request's rows; BackendTimeoutError at the deadline. An error of other
         requests in the batch does not reach it.
         """
-        member = self.put(work, inputs, rows, asked, deadline=deadline, together=together)
+        member = self.put(work, inputs, rows, asked, size=size, kind=kind, deadline=deadline)
         try:
             return await member.answer
         except asyncio.CancelledError:
@@ -178,22 +164,24 @@ class Batcher:
             raise
 
     def put(
-        self, work: Work[A], inputs: Arrays, rows: int, asked: Hashable, *, deadline: float, together: bool = True
+        self, work: Work[A], inputs: Any, rows: int, asked: Hashable, *, size: int = 0, kind: Hashable, deadline: float
     ) -> Member[A]:
-        """Take up a request of `rows` rows; deadline by the loop's clock. not together: it travels alone."""
-        loop = asyncio.get_running_loop()
-        key: Hashable = object()
-        if together:
-            key = (work.key, tuple([(name, array.dtype.num, array.shape[1:]) for name, array in inputs.items()]))
-        lane = self._lanes.get(key)
+        """Take up a request of `rows` rows and `size` bytes; deadline by the loop's clock.
+
+        kind: requests of equal kinds travel together; None: it travels alone.
+        """
+        lane = self._lanes.get(kind)
         if lane is None:
-            lane = self._lanes[key] = _Lane(key, work)
-        member: Member[A] = Member(inputs, rows, asked, deadline, loop, lane)
-        lane.add(member)
+            key = object() if kind is None else kind
+            lane = self._lanes[key] = _Lane(key, work, asyncio.get_running_loop())
+        member: Member[A] = Member(inputs, rows, size, asked, deadline, lane)
+        lane.waiting.append(member)
+        lane.rows += rows
+        lane.size += size
         if not lane.queued:
             self._wake(lane)
         if self._sweep is None or deadline < self._sweep.when():
-            self._watch(deadline, loop)
+            self._watch(deadline, lane.loop)
         return member
 
     def leave(self, member: Member[Any]) -> None:
@@ -285,7 +273,15 @@ async def _run(work: Work[Any], members: Sequence[Member[Any]]) -> None:
     groups = _grouped(members)
     ordered = list(itertools.chain.from_iterable(groups))
     try:
-        raw = await work.call(_joined(ordered), deadline=max(member.deadline for member in ordered))
+        inputs = work.join([member.inputs for member in ordered])
+    except Exception as error:  # noqa: BLE001  # as below
+        if len(ordered) > 1:
+            await asyncio.gather(*(_run(work, some) for some in _told_apart(work, ordered) if some))
+        else:
+            _fail(ordered, error)
+        return
+    try:
+        raw = await work.call(inputs, deadline=max([member.deadline for member in ordered]))
     except Exception as error:  # noqa: BLE001  # a batch that ended without an answer would leave its callers waiting
         if len(ordered) > 1 and work.may_be_ones_fault(error):
             half = len(ordered) // 2
@@ -330,10 +326,19 @@ def _grouped(members: Sequence[Member[Any]]) -> Sequence[Sequence[Member[Any]]]:
     return list(groups.values())
 
 
-def _joined(members: Sequence[Member[Any]]) -> Arrays:
-    if len(members) == 1:
-        return members[0].inputs
-    return {name: np.concatenate([member.inputs[name] for member in members]) for name in members[0].inputs}
+def _told_apart(work: Work[Any], members: Sequence[Member[Any]]) -> tuple[list[Member[Any]], list[Member[Any]]]:
+    """Fail the members whose inputs are at fault; those that are left, and nobody where all are at fault."""
+    good = []
+    for member in members:
+        try:
+            member.inputs = work.join([member.inputs])
+        except Exception as error:  # noqa: BLE001  # as above
+            _fail([member], error)
+        else:
+            good.append(member)
+    # Nobody is at fault alone where only the whole cannot be joined: halves will tell.
+    half = len(good) // 2 if len(good) == len(members) else len(good)
+    return good[:half], good[half:]
 
 
 def _rows(raw: RawPrediction, start: int, stop: int) -> RawPrediction:

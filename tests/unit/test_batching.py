@@ -26,11 +26,19 @@ class Doubling:
     bad: frozenset[float] = frozenset()
     failure: Exception = field(default_factory=lambda: InvalidTensorError("a bad row"))
     splits: bool = True
+    most: int = 1000
     calls: list[list[float]] = field(default_factory=list)
     deadlines: list[float] = field(default_factory=list)
     answers: list[tuple[Any, int]] = field(default_factory=list)
     cancelled: int = 0
     held: asyncio.Event | None = None
+
+    def join(self, inputs: Sequence[Any]) -> Arrays:
+        if any(one is None for one in inputs):
+            raise InvalidTensorError("no rows")
+        if len(inputs) > self.most:
+            raise InvalidTensorError("too many to join")
+        return {"x": np.concatenate([one["x"] for one in inputs])}
 
     async def call(self, inputs: Arrays, *, deadline: float) -> RawPrediction:
         rows = inputs["x"].reshape(len(inputs["x"]), -1)[:, 0].tolist()
@@ -70,7 +78,9 @@ async def run(
     together: bool = True,
 ) -> list[float]:
     deadline = asyncio.get_running_loop().time() + seconds
-    part = await batcher.run(work, inputs, len(inputs["x"]), asked, deadline=deadline, together=together)
+    x = inputs["x"]
+    kind = (work.key, x.dtype, x.shape[1:]) if together else None
+    part = await batcher.run(work, inputs, len(x), asked, size=x.nbytes, kind=kind, deadline=deadline)
     found: list[float] = part.answer[part.start : part.stop].tolist()
     return found
 
@@ -216,6 +226,22 @@ async def test_a_bad_row_fails_its_own_request_only(bad: int) -> None:
     assert [n for n, answer in enumerate(found) if isinstance(answer, InvalidTensorError)] == [bad]
     assert [answer for n, answer in enumerate(found) if n != bad] == [[2 * n] for n in range(64) if n != bad]
     assert len(work.calls) == 13, "the batch is halved six times, not taken apart"
+
+
+async def test_inputs_that_cannot_be_read_fail_their_own_request_only() -> None:
+    work, batcher = Doubling(), Batcher()
+    deadline = asyncio.get_running_loop().time() + 5
+    bad = batcher.run(work, None, 1, None, kind=("m", np.dtype("f4"), (1,)), deadline=deadline)
+    found = await asyncio.gather(run(batcher, work, rows(1)), bad, run(batcher, work, rows(2)), return_exceptions=True)
+    assert [str(answer) for answer in found] == ["[2.0]", "no rows", "[4.0]"]
+    assert work.calls == [[1, 2]]
+
+
+async def test_inputs_that_can_be_read_apart_only_travel_apart() -> None:
+    work, batcher = Doubling(most=2), Batcher()
+    found = await asyncio.gather(*(run(batcher, work, rows(n)) for n in range(5)))
+    assert found == [[2 * n] for n in range(5)]
+    assert max(map(len, work.calls)) == 2
 
 
 async def test_a_failure_that_is_nobodys_fault_is_everybodys_at_once() -> None:

@@ -2,5 +2,15 @@
 
 from headwise.gateway.classification import NO_OPTIONS, BatchAnswer, Classification, HeadAnswer, RequestOptions
 from headwise.gateway.gateway import Gateway, ReadInputs
+from headwise.gateway.row_lists import RowLists
 
-__all__ = ["NO_OPTIONS", "BatchAnswer", "Classification", "Gateway", "HeadAnswer", "ReadInputs", "RequestOptions"]
+__all__ = [
+    "NO_OPTIONS",
+    "BatchAnswer",
+    "Classification",
+    "Gateway",
+    "HeadAnswer",
+    "ReadInputs",
+    "RequestOptions",
+    "RowLists",
+]

@@ -26,6 +26,7 @@ from headwise.errors import (
 )
 from headwise.gateway.classification import Classification, RequestOptions
 from headwise.gateway.head_call import ContradictionError, HeadCall
+from headwise.gateway.row_lists import RowLists
 from headwise.preflight import check_inputs
 from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec
@@ -186,11 +187,16 @@ class Gateway:
         if call is None:
             call = await self._call(spec, deadline, outputs)
         asked = call.asked(options)
-        inputs = read(call.signature)
-        if isinstance(inputs, asyncio.Future):
-            inputs = await inputs
-        rows = check_inputs(inputs, call.signature)
-        member = self._batcher.put(call, inputs, rows, asked, deadline=deadline, together=call.together)
+        if type(read) is RowLists and (kind := call.kind_of_lists) is not None:
+            member = self._batcher.put(call, read, len(read.rows), asked, kind=kind, deadline=deadline)
+        else:
+            inputs = read(call.signature)
+            if isinstance(inputs, asyncio.Future):
+                inputs = await inputs
+            rows = check_inputs(inputs, call.signature)
+            size = sum([array.nbytes for array in inputs.values()])
+            kind = call.kind(inputs)
+            member = self._batcher.put(call, inputs, rows, asked, size=size, kind=kind, deadline=deadline)
         try:
             part = await member.answer
         except asyncio.CancelledError:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from headwise.backends.base import Arrays, Backend, RawPrediction
@@ -22,10 +23,13 @@ from headwise.errors import (
     OutputShapeError,
 )
 from headwise.gateway.classification import NO_OPTIONS, BatchAnswer, HeadAnswer, RequestOptions
+from headwise.gateway.row_lists import RowLists
 from headwise.heads import Head, Options, Prediction
+from headwise.preflight import check_inputs
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.served_model import ServedModel
 from headwise.savedmodel import Signature
+from headwise.savedmodel.signature import NUMPY_DTYPES
 from headwise.tripwires import HeadWarning, Place, Tripwires
 
 _SHARED_FATE = frozenset({"NOT_FOUND", "CANCELLED", "UNAUTHENTICATED", "PERMISSION_DENIED"})
@@ -87,13 +91,41 @@ class HeadCall:
         """The heads by output name."""
         return self.model.heads(self.signature_name)
 
+    def kind(self, inputs: Arrays) -> Hashable:
+        """What travels together: tensors of equal dtypes and shapes but for their rows; None: each request alone."""
+        if not self._together:
+            return None
+        return self._key, tuple([(name, array.dtype.num, array.shape[1:]) for name, array in inputs.items()])
+
     @cached_property
-    def key(self) -> Hashable:
+    def kind_of_lists(self) -> Hashable:
+        """The kind of all rows that fit the signature, where it leaves nothing open; None where they must be read."""
+        specs = self.signature.inputs
+        open_ = any(spec.shape is None or None in spec.shape[1:] or spec.dtype == "string" for spec in specs.values())
+        if open_ or self.signature.defaults or not self._together:
+            return None
+        known = [(name, NUMPY_DTYPES.get(spec.dtype), (spec.shape or ())[1:]) for name, spec in specs.items()]
+        return self._key, tuple((name, dtype.num, shape) for name, dtype, shape in known if dtype is not None)
+
+    def join(self, inputs: Sequence[Arrays | RowLists]) -> Arrays:
+        """The rows of several requests as one; see `Work`."""
+        lists = [one for one in inputs if isinstance(one, RowLists)]
+        arrays = [one for one in inputs if not isinstance(one, RowLists)]
+        if not lists:
+            return arrays[0] if len(arrays) == 1 else _concatenated(arrays)
+        if arrays:
+            return _concatenated([self.join([one]) for one in inputs])
+        read = lists[0].joined(lists[1:])(self.signature)
+        check_inputs(read, self.signature)
+        return read
+
+    @cached_property
+    def _key(self) -> Hashable:
         """The version under this card: what was read of it is one object, and another reading another."""
         return id(self.model), self.signature_name, self.outputs
 
     @cached_property
-    def together(self) -> bool:
+    def _together(self) -> bool:
         """Whether rows of several requests may travel as one call: not where the graph insists on their number."""
         return not self.alone and all(
             spec.shape is not None and spec.shape[:1] == (None,) for spec in self.signature.inputs.values()
@@ -192,3 +224,7 @@ class HeadCall:
         shape = raw.outputs[name].shape
         if shape[:1] != (rows,):
             raise ContradictionError(self._places[name], OutputShapeError(f"it has the shape {shape} for {rows} rows"))
+
+
+def _concatenated(inputs: Sequence[Arrays]) -> Arrays:
+    return {name: np.concatenate([one[name] for one in inputs]) for name in inputs[0]}

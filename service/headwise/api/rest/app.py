@@ -17,16 +17,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from headwise import __version__
 from headwise.api.rest import documentation
 from headwise.api.rest.classify import Classify
+from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.operations import Operations
 from headwise.api.rest.problems import problem
+from headwise.api.rest.quick import Quick
 from headwise.api.rest.tfs.routes import TFS_VERBS, TfsRoutes, internal_error
 from headwise.api.rest.v2 import documentation as documentation_v2
 from headwise.api.rest.v2.routes import V2Routes, refused
+from headwise.api.rest.watch import Watch
 from headwise.errors import HeadwiseError
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
 from headwise.telemetry.metrics import Metrics
+from headwise.telemetry.requests import Requests
 
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"]
 
@@ -75,9 +79,12 @@ def create_app(
     app.router.routes.append(Mount("", app=tfs))
 
     async def refuse(request: Request, error: Exception) -> Response:
-        if request.scope["headwise.exchange"].verb in TFS_VERBS:
+        exchange: Exchange = request.scope["headwise.exchange"]
+        if exchange.verb in TFS_VERBS:
             return internal_error()
-        return refused(error) if request.url.path.startswith("/v2") else problem(request.scope, error)
+        if exchange.path.startswith("/v2"):
+            return refused(error)
+        return problem(exchange.path, exchange.request_id, error)
 
     for kind in (HeadwiseError, Exception):
         app.add_exception_handler(kind, refuse)
@@ -93,18 +100,17 @@ def create_app(
         except ClientDisconnect:
             raise
         except Exception as error:
-            await problem(scope, error)(scope, receive, send)
+            exchange: Exchange = scope["headwise.exchange"]
+            await problem(exchange.path, exchange.request_id, error)(scope, receive, send)
             raise
         await response(scope, receive, send)
 
-    envelope = Envelope(
-        front,
-        metrics,
-        max_body_bytes=max_body_bytes,
-        is_model=lambda name: name in gateway.repository.snapshot.models,
-        cors=cors,
-    )
-    return RestSurface(envelope, operations)
+    requests = Requests("http", metrics, lambda name: name in gateway.repository.snapshot.models)
+    watch = Watch()
+    whole: ASGIApp = Envelope(front, requests, watch, max_body_bytes=max_body_bytes, cors=cors)
+    if not cors:
+        whole = Quick(whole, gateway, requests, watch, timeout=timeout, max_body_bytes=max_body_bytes, find=_classified)
+    return RestSurface(whole, operations)
 
 
 @lru_cache(maxsize=1024)

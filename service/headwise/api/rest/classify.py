@@ -78,7 +78,7 @@ class Classify:
             found = await self._gateway.classify(named, read, options, timeout=self._timeout)
             return _answer(exchange, found, include)
         except HeadwiseError as error:
-            return problem(scope, error)
+            return problem(exchange.path, exchange.request_id, error)
 
     async def _arrays(self, request: Request, exchange: Exchange, spec: ModelSpec, body: bytes) -> Response:
         signature_name, options, include = query.read(request.query_params)

@@ -30,7 +30,7 @@ def read_options(document: Mapping[str, Any]) -> tuple[str, RequestOptions, froz
     Raises: InvalidRequestError naming the key.
     """
     if len(document) == 1:  # the rows alone, as most requests have them
-        return _DEFAULTS
+        return DEFAULTS
     if "instances" in document and "inputs" in document:
         raise InvalidRequestError("instances and inputs are both given: send exactly one of them")
     head = {key: value for key, value in document.items() if key not in ("instances", "inputs")}
@@ -38,4 +38,4 @@ def read_options(document: Mapping[str, Any]) -> tuple[str, RequestOptions, froz
     return body.signature_name or DEFAULT_SIGNATURE, body.options.of_request(), frozenset(body.options.include)
 
 
-_DEFAULTS = (DEFAULT_SIGNATURE, NO_OPTIONS, frozenset(ClassifyOptions().include))
+DEFAULTS = (DEFAULT_SIGNATURE, NO_OPTIONS, frozenset(ClassifyOptions().include))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import zlib
-from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
@@ -14,15 +12,14 @@ from headwise.api.request_id import HEADER, request_id
 from headwise.api.rest import large_bodies
 from headwise.api.rest.content import GZIP, RequestHeaders
 from headwise.api.rest.media.ndjson import NDJSON
+from headwise.api.rest.watch import Watch
 from headwise.errors import InvalidRequestError, PayloadTooLargeError
 
-_ID = HEADER.encode()
+ID = HEADER.encode()
 
 _INFLATED = 16
 """Bytes that one byte of gzip makes, at least where the body is text; what is less is not worth a thread."""
 
-_PATIENCE = 0.05
-"""Seconds after which it is worth the while to listen whether the caller still waits."""
 
 _CORS_PATHS = ("/v1/", "/v2")
 _CORS = {
@@ -45,13 +42,12 @@ class Exchange:
     __slots__ = (
         "_cors",
         "_limit",
-        "_listener",
         "_read",
         "_receive",
         "_send",
         "_streamed",
         "_task",
-        "gone",
+        "_watch",
         "headers",
         "model",
         "path",
@@ -60,7 +56,7 @@ class Exchange:
         "verb",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, *, limit: int, cors: bool) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, watch: Watch, *, limit: int, cors: bool) -> None:
         self.headers = headers = RequestHeaders(scope["headers"])
         self.request_id = request_id(headers.get(HEADER))
         self.path: str = scope["path"]
@@ -72,36 +68,24 @@ class Exchange:
         self._cors = cors and self.path.lower().startswith(_CORS_PATHS)
         self._streamed = headers.media_type == NDJSON and self.path.endswith(":classify")
         self._read = False
-        self._task = asyncio.current_task()
-        self._listener: asyncio.Task[None] | None = None
-        self.gone = False
+        self._watch = watch
+        self._task: asyncio.Task[None] | None = None
 
-    def listen(self) -> bool:
-        """Cancel the task that answers when the caller goes away; False while it reads, and hears of it itself."""
-        if not self._read or self._task is None:
-            return False
-        self._listener = self._task.get_loop().create_task(self._hear(self._task))
-        return True
+    def close(self) -> bool:
+        """Let go of the server's objects; whether the caller went away.
 
-    def close(self) -> None:
-        """Listen no longer, and let go of the server's objects, which know this one by the scope.
-
-        Circles of objects would wait for the garbage collector: a busy gateway was twice as slow by them.
+        They know this one by the scope, and circles of objects would wait for the garbage collector: a busy gateway
+        was half as fast by them.
         """
-        if self._listener is not None:
-            self._listener.cancel()
-        self._task, self._receive, self._send = None, _hear_nothing, _say_nothing
-
-    async def _hear(self, task: asyncio.Task[Any]) -> None:
-        if (await self._receive())["type"] == "http.disconnect":
-            self.gone = True
-            task.cancel()
+        task, self._task = self._task, None
+        self._receive, self._send = _hear_nothing, _say_nothing
+        return task is not None and self._watch.end(task)
 
     async def send(self, message: Message) -> None:
         """Pass a message of the answer on, with the request's id."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], (_ID, self.request_id.encode())]
+            message["headers"] = [*message["headers"], (ID, self.request_id.encode())]
             if self._cors:
                 MutableHeaders(scope=message).update(_CORS)
         await self._send(message)
@@ -123,6 +107,9 @@ class Exchange:
         elif len(message.get("body", b"")) > self._limit:
             raise self._too_large()
         self._read = True
+        self._task = asyncio.current_task()
+        if self._task is not None and message["type"] == "http.request":
+            self._watch.begin(self._task, self._receive)
         return message
 
     async def _whole(self, first: Message, inflate: zlib._Decompress | None) -> Message:
@@ -167,31 +154,3 @@ async def _hear_nothing() -> Message:
 
 async def _say_nothing(_: Message) -> None:
     raise RuntimeError("the request has been answered")
-
-
-class Watch:
-    """Begins to listen for those exchanges that are not answered soon: most answers are there before it is worth it."""
-
-    def __init__(self) -> None:
-        self._open: dict[Exchange, float] = {}
-        self._timer: asyncio.TimerHandle | None = None
-
-    def add(self, exchange: Exchange) -> None:
-        """Watch a new exchange."""
-        loop = asyncio.get_running_loop()
-        self._open[exchange] = due = loop.time() + _PATIENCE
-        if self._timer is None:
-            self._timer = loop.call_at(due, self._look, loop)
-
-    def remove(self, exchange: Exchange) -> None:
-        """It is answered: listen no longer."""
-        self._open.pop(exchange, None)
-        exchange.close()
-
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
-        for exchange, due in list(itertools.takewhile(lambda item: item[1] <= now, self._open.items())):
-            del self._open[exchange]
-            if not exchange.listen():
-                self._open[exchange] = due + _PATIENCE
-        self._timer = loop.call_at(next(iter(self._open.values())), self._look, loop) if self._open else None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from headwise.api.rest.exchange import CLOSED, Exchange, Watch
-from headwise.telemetry.metrics import OTHER, Metrics
+from headwise.api.rest.exchange import CLOSED, Exchange
+from headwise.api.rest.watch import Watch
+from headwise.telemetry.metrics import OTHER
 from headwise.telemetry.requests import Requests
 
 _log = structlog.get_logger(__name__)
@@ -26,17 +26,17 @@ class Envelope:
     def __init__(
         self,
         app: ASGIApp,
-        metrics: Metrics,
+        requests: Requests,
+        watch: Watch,
         *,
         max_body_bytes: int,
-        is_model: Callable[[str], bool],
         cors: bool = False,
     ) -> None:
         self._app = app
         self._cors = cors
-        self._requests = Requests("http", metrics, is_model)
+        self._requests = requests
         self._max_body_bytes = max_body_bytes
-        self._watch = Watch()
+        self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request through."""
@@ -44,22 +44,22 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        exchange = Exchange(scope, receive, send, limit=self._max_body_bytes, cors=self._cors)
+        exchange = Exchange(scope, receive, send, self._watch, limit=self._max_body_bytes, cors=self._cors)
         scope["headwise.exchange"] = exchange
-        self._watch.add(exchange)
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
             exchange.status = CLOSED
         except asyncio.CancelledError:
-            if not exchange.gone:
-                raise
+            gone = exchange.close()
             exchange.status = CLOSED
+            if not gone:
+                raise
         except Exception:  # noqa: BLE001  # the boundary: the application has answered, nothing may reach the server
             _log.exception("internal error", request_id=exchange.request_id, path=exchange.path)
             exchange.status = 500
         finally:
-            self._watch.remove(exchange)
+            exchange.close()
             self._requests.answered(
                 exchange.verb or OTHER,
                 exchange.model,

@@ -14,8 +14,10 @@ from structlog.testing import capture_logs
 
 from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.problems import problem
+from headwise.api.rest.watch import Watch
 from headwise.errors import HeadwiseError
 from headwise.telemetry.metrics import Metrics
+from headwise.telemetry.requests import Requests
 
 EMPTY = gzip.compress(b"{}", mtime=0)
 """Without the hour: the names of tests are made of it, and must be the same for all workers."""
@@ -33,7 +35,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         answer: Any = PlainTextResponse(await request.body())
     except HeadwiseError as error:
-        answer = problem(scope, error)
+        answer = problem(scope["path"], scope["headwise.exchange"].request_id, error)
     await answer(scope, receive, send)
 
 
@@ -46,7 +48,9 @@ class Surface:
 
     def __init__(self, app: ASGIApp = echo) -> None:
         self.metrics = Metrics()
-        self.envelope = Envelope(app, self.metrics, max_body_bytes=LIMIT, is_model=lambda name: name == "tumor")
+        self.envelope = Envelope(
+            app, Requests("http", self.metrics, lambda name: name == "tumor"), Watch(), max_body_bytes=LIMIT
+        )
 
     async def post(
         self, content: bytes | AsyncIterator[bytes] = b"", query: str = "", **headers: str

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 from starlette.responses import Response
-from starlette.types import Scope
 
-from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.problems import problem
 from headwise.errors import (
     BackendUnavailableError,
@@ -19,20 +17,8 @@ from headwise.errors import (
 )
 
 
-async def unused(*_: Any) -> Any:
-    pytest.fail("a problem is told without a word to the caller")
-
-
-def answer(error: BaseException, **scope: Any) -> tuple[Response, dict[str, Any]]:
-    request: Scope = {
-        "type": "http",
-        "path": "/v1/models/m:classify",
-        "headers": [(b"host", b"test"), (b"x-request-id", b"id-1")],
-        "query_string": b"",
-        **scope,
-    }
-    request["headwise.exchange"] = Exchange(request, unused, unused, limit=1, cors=False)
-    response = problem(request, error)
+def answer(error: BaseException, path: str = "/v1/models/m:classify") -> tuple[Response, dict[str, Any]]:
+    response = problem(path, "id-1", error)
     return response, json.loads(bytes(response.body))
 
 

@@ -13,6 +13,7 @@ from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.tfs.answers import error
 from headwise.api.rest.tfs.routes import RawModels, TfsRoutes, refusal
+from headwise.api.rest.watch import Watch
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.backends.in_memory import InMemoryBackend, InMemoryModel
 from headwise.errors import (
@@ -28,6 +29,7 @@ from headwise.errors import (
 from headwise.repository.model_spec import ModelSpec
 from headwise.savedmodel import Signature
 from headwise.telemetry.metrics import Metrics
+from headwise.telemetry.requests import Requests
 from headwise.tfserving import prediction_service_pb2, saved_model_pb2
 from support.recordings import MODELS
 
@@ -70,7 +72,7 @@ async def _classify(_: Scope, receive: Receive, spec: ModelSpec) -> Response:
 
 
 def _enveloped(app: ASGIApp) -> Envelope:
-    return Envelope(app, Metrics(), max_body_bytes=2**20, is_model=lambda name: name == "m")
+    return Envelope(app, Requests("http", Metrics(), lambda name: name == "m"), Watch(), max_body_bytes=2**20)
 
 
 @asynccontextmanager

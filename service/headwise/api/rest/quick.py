@@ -1,0 +1,147 @@
+"""The short way of the request that is by far the most frequent: a small plain JSON body of `instances`, nothing else.
+
+It answers what the long way would, to the last byte; whatever it is not made for goes the long way, with what has been
+read already. A request of one row costs less than half of what it costs there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from headwise.api.request_id import request_id
+from headwise.api.rest import classify_response
+from headwise.api.rest.classify_request import DEFAULTS
+from headwise.api.rest.exchange import CLOSED, ID
+from headwise.api.rest.instances import read_inputs
+from headwise.api.rest.problems import problem
+from headwise.api.rest.watch import Watch
+from headwise.backends.base import Arrays
+from headwise.errors import HeadwiseError
+from headwise.gateway import Gateway, RowLists
+from headwise.repository.model_spec import ModelSpec
+from headwise.savedmodel import Signature
+from headwise.telemetry.requests import Requests
+
+_log = structlog.get_logger(__name__)
+
+_MOST_BYTES = 16 * 1024
+_PLAIN_TYPES = frozenset({None, b"application/json", b"application/x-www-form-urlencoded"})
+"""Content types that are read as JSON; the last is what curl says of a body."""
+_ANY = frozenset({None, b"*/*", b"application/json"})
+_, _OPTIONS, _INCLUDE = DEFAULTS
+
+
+class Quick:
+    """ASGI middleware. timeout in seconds; find: the model of a path that asks for `:classify`."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        gateway: Gateway,
+        requests: Requests,
+        watch: Watch,
+        *,
+        timeout: float,
+        max_body_bytes: int,
+        find: Callable[[str], ModelSpec | None],
+    ) -> None:
+        self._app = app
+        self._gateway = gateway
+        self._requests = requests
+        self._watch = watch
+        self._timeout = timeout
+        self._most = min(_MOST_BYTES, max_body_bytes)
+        self._find = find
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or leave it to the application."""
+        started = time.perf_counter()
+        spec = self._find(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        headers = dict(scope["headers"]) if spec is not None else {}
+        if (
+            spec is None
+            or headers.get(b"content-type") not in _PLAIN_TYPES
+            or headers.get(b"accept") not in _ANY
+            or b"content-encoding" in headers
+            or len(headers) != len(scope["headers"])
+            or scope["query_string"]
+        ):
+            await self._app(scope, receive, send)
+            return
+        message = await receive()
+        rows = _rows(message, self._most)
+        if rows is None:
+            await self._app(scope, _Again(message, receive), send)
+            return
+        given = headers.get(b"x-request-id")
+        identity = f"{random.getrandbits(128):032x}" if given is None else request_id(given.decode("latin-1"))
+        task = asyncio.current_task()
+        assert task is not None
+        self._watch.begin(task, receive)
+        status = CLOSED
+        try:
+            found = await self._gateway.classify(spec, RowLists(rows, _read), _OPTIONS, timeout=self._timeout)
+            body = classify_response.classification(found, identity, _INCLUDE)
+            headers_out = [
+                (b"content-length", b"%d" % len(body)),
+                (b"content-type", b"application/json"),
+                (b"x-model-version", b"%d" % found.model.version),
+                (ID, identity.encode()),
+            ]
+            await send({"type": "http.response.start", "status": 200, "headers": headers_out})
+            status = 200
+            await send({"type": "http.response.body", "body": body})
+        except asyncio.CancelledError:
+            if not self._watch.end(task):
+                raise
+        except Exception as error:  # noqa: BLE001  # the boundary, as `Envelope` is
+            if not isinstance(error, HeadwiseError):
+                _log.exception("internal error", request_id=identity, path=scope["path"])
+            if status == CLOSED:
+                refusal = problem(scope["path"], identity, error)
+                refusal.raw_headers.append((ID, identity.encode()))
+                status = refusal.status_code
+                await refusal(scope, receive, send)
+        finally:
+            self._watch.end(task)
+            words = {"request_id": identity, "method": "POST", "path": scope["path"]}
+            self._requests.answered("classify", spec.name, status, time.perf_counter() - started, words)
+
+
+class _Again:
+    """A `receive` that begins with a message that has been received already."""
+
+    def __init__(self, message: Message, receive: Receive) -> None:
+        self._message: Message | None = message
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        message, self._message = self._message, None
+        return await self._receive() if message is None else message
+
+
+def _rows(message: Message, most: int) -> list[Any] | None:
+    """The rows of a whole body that has nothing else; None for any other."""
+    body = message.get("body", b"")
+    if message.get("more_body", False) or not 0 < len(body) <= most:
+        return None
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if type(document) is not dict or len(document) != 1:
+        return None
+    rows = document.get("instances")
+    return rows if type(rows) is list and rows else None
+
+
+def _read(rows: list[Any], signature: Signature) -> Arrays:
+    return read_inputs({"instances": rows}, signature)
