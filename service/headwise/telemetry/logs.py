@@ -116,15 +116,15 @@ def _plain(logger: object, level: str, event: Event) -> str:
         event = structlog.processors.format_exc_info(logger, level, event)
         exception = event.pop("exception", None)
     name = event.pop("event")
-    rest = " ".join([f"{key}={_word(event[key])}" for key in sorted(event)])
+    rest = " ".join([f"{key}={value}" for key, value in event.items()])
+    if rest.count(" ") >= len(event) or not rest.isprintable():
+        rest = " ".join([f"{key}={_word(value)}" for key, value in event.items()])
     line = f"{_stamp()} [{_LEVELS.get(level, level):<9}] {name:<{_EVENT_WIDTH}} {rest}"
     return line if exception is None else f"{line}\n{exception}"
 
 
 def _word(value: object) -> str:
     """A value as it is, or quoted where it holds more than one word: what a caller sends must not look like a line."""
-    if type(value) is int or type(value) is float:
-        return str(value)
     text = str(value)
     return text if text.isprintable() and " " not in text and text else repr(text)
 
