@@ -2,7 +2,7 @@
 
 Nothing waits while the backend is idle: the first request goes at the end of the loop's turn, with whatever came in the
 same turn. What comes while a call is under way forms the next one, which goes as soon as that call is back, is full, or
-has waited for `Limits.wait`.
+has waited for half as long as calls take, and for `Limits.wait` at most.
 """
 
 from __future__ import annotations
@@ -49,6 +49,10 @@ class Limits:
         if not self.sizes:
             return self.rows
         return max((size for size in self.sizes if size <= waiting), default=min(self.sizes))
+
+
+_MEMORY = 8
+"""Over how many calls the time that they take is averaged."""
 
 
 class Work(Protocol[Answer_co]):
@@ -106,6 +110,7 @@ class _Lane:
         self.queued = False
         self.timer: asyncio.TimerHandle | None = None
         self.calls: dict[asyncio.Task[None], Sequence[Member[Any]]] = {}
+        self.took = math.inf
 
     def take(self, limits: Limits) -> list[Member[Any]]:
         """The members of the next call; those that have been answered meanwhile, or are gone, are left out."""
@@ -129,7 +134,11 @@ class _Lane:
         if not self.waiting or len(self.calls) >= limits.calls:
             return False
         full = self.rows >= limits.full or self.size >= limits.size
-        return not self.calls or full or now - self.waiting[0].since >= limits.wait
+        return not self.calls or full or now - self.waiting[0].since >= self.patience(limits)
+
+    def patience(self, limits: Limits) -> float:
+        """Seconds that a request waits for the call under way: half as long as a call takes, so that two take turns."""
+        return min(limits.wait, self.took / 2)
 
 
 class Batcher:
@@ -211,12 +220,12 @@ class Batcher:
                 task = loop.create_task(_run(lane.work, members))
                 lane.calls[task] = members
                 self._calls += 1
-                task.add_done_callback(partial(self._landed, lane))
+                task.add_done_callback(partial(self._landed, lane, now))
                 if lane.waiting:
                     lane.queued = True
                     self._ready.append(lane)
             elif lane.waiting and lane.timer is None and len(lane.calls) < self._limits.calls:
-                lane.timer = loop.call_at(lane.waiting[0].since + self._limits.wait, self._ring, lane)
+                lane.timer = loop.call_at(lane.waiting[0].since + lane.patience(self._limits), self._ring, lane)
             self._forget(lane)
 
     def _ring(self, lane: _Lane) -> None:
@@ -224,8 +233,10 @@ class Batcher:
         lane.timer = None
         self._wake(lane)
 
-    def _landed(self, lane: _Lane, task: asyncio.Task[None]) -> None:
+    def _landed(self, lane: _Lane, began: float, task: asyncio.Task[None]) -> None:
         self._calls -= 1
+        took = lane.loop.time() - began
+        lane.took = took if lane.took == math.inf else lane.took + (took - lane.took) / _MEMORY
         for member in lane.calls.pop(task):
             if not member.answer.done():  # the call was cancelled
                 member.answer.cancel()
