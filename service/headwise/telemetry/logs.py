@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import lru_cache
@@ -16,6 +18,9 @@ import structlog
 Event = MutableMapping[str, Any]
 
 _EVENT_WIDTH = 30
+
+_PATIENCE = 0.01
+"""Seconds that a line may wait for others."""
 
 
 def configure(log_format: Literal["json", "console"], level: str, **always: object) -> None:
@@ -45,9 +50,10 @@ def teller() -> Callable[[str, Event], None]:
 
 
 class Lines:
-    """Writes the lines of one turn of the event loop at once, when the turn ends; outside of a loop each by itself.
+    """Writes what an event loop tells within a hundredth of a second at once; outside of a loop each line by itself.
 
-    A busy gateway logs some hundred lines a turn, and a system call for each costs more than all else about it.
+    A system call for each line of a busy gateway cost more than all else about it. Warnings and errors go at once,
+    and take along what was told before them.
     """
 
     def __init__(self, stream: TextIO, processors: Sequence[Callable[..., Any]], least: int) -> None:
@@ -55,6 +61,8 @@ class Lines:
         self._processors = processors
         self._told = {name for name in ("debug", "info", "warning", "error") if getattr(logging, name.upper()) >= least}
         self._lines: list[str] = []
+        self._lock = threading.Lock()
+        atexit.register(self.flush)
 
     def __call__(self, *_: object) -> Lines:
         """Be the logger of every module."""
@@ -73,17 +81,27 @@ class Lines:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._write([line])
+            self.warning(line)
             return
         if not self._lines:
-            loop.call_soon(self._flush)
+            loop.call_later(_PATIENCE, self.flush)
         self._lines.append(line)
 
-    debug = info = warning = error = critical = exception = msg
+    debug = info = msg
 
-    def _flush(self) -> None:
-        lines, self._lines = self._lines, []
-        self._write(lines)
+    def warning(self, line: str) -> None:
+        """Write a line at once, and what was told before it."""
+        self._lines.append(line)
+        self.flush()
+
+    error = critical = exception = warning
+
+    def flush(self) -> None:
+        """Write what has been told; at exit, too."""
+        with self._lock:
+            lines, self._lines = self._lines, []
+            if lines:
+                self._write(lines)
 
     def _write(self, lines: list[str]) -> None:
         self._stream.write("\n".join(lines) + "\n")
