@@ -9,7 +9,7 @@ test test-quick coverage: export OMP_NUM_THREADS := 1
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 EXAMPLES := tumor wine digits parity parity_logit parity_two digit_traits severity diabetes
 
-.PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost check lint format types imports proto proto-check proto-baseline lock clean
+.PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost bench bench-quick check lint format types imports proto proto-check proto-baseline lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -46,6 +46,25 @@ coverage: $(ENVIRONMENT) ## branch coverage of what runs inside the tests' own p
 	@$(BIN)/coverage run -m pytest -q $(PARALLEL) -k "not example" $(addprefix tests/e2e/test_,bake_formulas.py export.py rewrite.py)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=85
+
+SERVING := fastapi litserve bentoml rayserve mlserver
+WRK = @command -v wrk >/dev/null || (apt-get update -qq && apt-get install -qq -y wrk)
+
+bench: models $(foreach peer,$(SERVING),.venv-bench-$(peer)/.complete) ## the gateway beside its peers and its limits; half an hour
+	$(WRK)
+	@$(BIN)/python bench/speed.py
+
+bench-quick: models .venv-bench-fastapi/.complete ## the gateway beside a plain one and a no-op; 2 minutes
+	$(WRK)
+	@$(BIN)/python bench/speed.py --quick --results .bench-quick
+
+# A peer that cannot be installed is listed with the reason.
+.venv-bench-%/.complete: requirements/serving/%.txt
+	@echo "environment: .venv-bench-$*"
+	@$(PYTHON) -m venv .venv-bench-$*
+	@.venv-bench-$*/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $< \
+	  >.venv-bench-$*/install.log 2>&1 && rm .venv-bench-$*/install.log || tail -3 .venv-bench-$*/install.log
+	@touch $@
 
 bench-tripwires: $(ENVIRONMENT) ## what checking the numbers against the card costs
 	@$(BIN)/python bench/tripwires.py

@@ -1,0 +1,101 @@
+"""Who is compared: how each is started, what it is asked and how it answers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from serving import subjects
+from serving.subjects import Array, Body, Subject
+
+ROOT = Path(__file__).parents[2]
+BENCH = ROOT / "bench"
+HEADWISE = "headwise"
+PLAIN = "FastAPI gateway"
+NOOP = "no-op"
+DIRECT = "direct gRPC"
+
+Kind = Literal["ours", "peer", "limit"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a side is to run. backend: the shared model server. models: its repository. answer: what a no-op says."""
+
+    port: int
+    backend: str
+    models: Path
+    answer: Path
+
+
+@dataclass(frozen=True)
+class Side:
+    """An HTTP server that is compared.
+
+    environment: of requirements/serving/, empty for our own. command: after the environment's python. body: from a
+    batch to what asks for it. labels: out of an answer. through: whether it asks the shared model server, whose CPU
+    time then counts to it. workers: processes that answer, as it is set up.
+    """
+
+    name: str
+    kind: Kind
+    environment: str
+    command: Callable[[Place, Subject], Sequence[str]]
+    body: Callable[[Subject, Array], Body]
+    ready: str
+    labels: Callable[[bytes], list[Any]] = subjects.v1_labels
+    through: bool = False
+    workers: str = "1"
+    patience: float = 120.0
+
+    def python(self) -> Path:
+        """The interpreter that runs it; it need not exist."""
+        return ROOT / f".venv-bench-{self.environment}" / "bin" / "python" if self.environment else Path(sys.executable)
+
+    def variables(self, place: Place, subject: Subject) -> Mapping[str, str]:
+        """The environment of its process: what a peer's app reads."""
+        return {
+            "PYTHONPATH": f"{BENCH}:{ROOT / 'service'}",
+            "BENCH_PORT": str(place.port),
+            "BENCH_BACKEND": place.backend,
+            "BENCH_ANSWER": str(place.answer),
+            "BENCH_MODEL": subject.name,
+            "BENCH_VERSION": str(subject.version),
+            "BENCH_INPUT": subject.input,
+            "BENCH_OUTPUT": subject.output,
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+
+def _headwise(place: Place, _subject: Subject) -> Sequence[str]:
+    listen = ("--http", f"127.0.0.1:{place.port}", "--grpc", "127.0.0.1:0")
+    return ("-m", "headwise", "serve", "--models", str(place.models), "--backend", place.backend, *listen)
+
+
+def _uvicorn(place: Place, _subject: Subject) -> Sequence[str]:
+    app = "serving.peers.fastapi_gateway:app"
+    return ("-m", "uvicorn", app, "--port", str(place.port), "--no-access-log", "--log-level", "warning")
+
+
+def _module(name: str) -> Callable[[Place, Subject], Sequence[str]]:
+    return lambda _place, _subject: ("-m", f"serving.peers.{name}")
+
+
+def _plain_json(_subject: Subject, batch: Array) -> Body:
+    return subjects.as_json(batch, "/classify")
+
+
+def _headwise_json(subject: Subject, batch: Array) -> Body:
+    return subjects.as_json(batch, f"/v1/models/{subject.name}:classify")
+
+
+SIDES: tuple[Side, ...] = (
+    Side(HEADWISE, "ours", "", _headwise, _headwise_json, "/readyz", through=True),
+    Side(PLAIN, "peer", "fastapi", _uvicorn, _plain_json, "/ready", through=True),
+    Side(NOOP, "limit", "", _module("noop"), _headwise_json, "/"),
+)
+"""In the order of the tables."""
