@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from serving import subjects
+from serving.processes import free_port
 from serving.subjects import Array, Body, Subject
 
 ROOT = Path(__file__).parents[2]
@@ -23,9 +24,10 @@ Kind = Literal["ours", "peer", "limit"]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a side is to run. backend: the shared model server. models: its repository. answer: what a no-op says."""
+    """Where a side is to run. scratch: a folder. backend: the shared model server. models: its repository. answer: what a no-op says."""
 
     port: int
+    scratch: Path
     backend: str
     models: Path
     answer: Path
@@ -60,12 +62,16 @@ class Side:
         return {
             "PYTHONPATH": f"{BENCH}:{ROOT / 'service'}",
             "BENCH_PORT": str(place.port),
+            "BENCH_PORT_2": str(free_port()),
+            "BENCH_SCRATCH": str(place.scratch),
             "BENCH_BACKEND": place.backend,
             "BENCH_ANSWER": str(place.answer),
             "BENCH_MODEL": subject.name,
             "BENCH_VERSION": str(subject.version),
             "BENCH_INPUT": subject.input,
             "BENCH_OUTPUT": subject.output,
+            "BENTOML_DO_NOT_TRACK": "True",
+            "RAY_USAGE_STATS_ENABLED": "0",
             "TF_CPP_MIN_LOG_LEVEL": "2",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
@@ -81,12 +87,21 @@ def _uvicorn(place: Place, _subject: Subject) -> Sequence[str]:
     return ("-m", "uvicorn", app, "--port", str(place.port), "--no-access-log", "--log-level", "warning")
 
 
+def _bentoml(place: Place, _subject: Subject) -> Sequence[str]:
+    service = ("serving.peers.bentoml_app:Classifier", "--host", "127.0.0.1", "--port", str(place.port))
+    return ("-m", "bentoml", "serve", *service)
+
+
 def _module(name: str) -> Callable[[Place, Subject], Sequence[str]]:
     return lambda _place, _subject: ("-m", f"serving.peers.{name}")
 
 
 def _plain_json(_subject: Subject, batch: Array) -> Body:
     return subjects.as_json(batch, "/classify")
+
+
+def _v2_json(subject: Subject, batch: Array) -> Body:
+    return subjects.as_v2(batch, f"/v2/models/{subject.name}/infer", subject.input)
 
 
 def _headwise_json(subject: Subject, batch: Array) -> Body:
@@ -96,6 +111,10 @@ def _headwise_json(subject: Subject, batch: Array) -> Body:
 SIDES: tuple[Side, ...] = (
     Side(HEADWISE, "ours", "", _headwise, _headwise_json, "/readyz", through=True),
     Side(PLAIN, "peer", "fastapi", _uvicorn, _plain_json, "/ready", through=True),
+    Side("LitServe", "peer", "litserve", _module("litserve_app"), _plain_json, "/health", workers="1 HTTP + 1 model"),
+    Side("BentoML", "peer", "bentoml", _bentoml, _plain_json, "/readyz"),
+    Side("Ray Serve", "peer", "rayserve", _module("ray_app"), _plain_json, "/-/healthz", workers="1 proxy + 1 replica"),
+    Side("MLServer", "peer", "mlserver", _module("mlserver_runtime"), _v2_json, "/v2/health/ready", subjects.v2_labels),
     Side(NOOP, "limit", "", _module("noop"), _headwise_json, "/"),
 )
 """In the order of the tables."""

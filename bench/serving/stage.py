@@ -104,7 +104,7 @@ class Stage:
             raise ServerError(f"{side.python()} is missing: `make bench` installs it")
         file = self.scratch / f"answer-{subject.name}"
         file.write_bytes(answer)
-        place = Place(free_port(), self.backend, self.models, file)
+        place = Place(free_port(), self.scratch, self.backend, self.models, file)
         log = self.scratch / f"{side.name.replace(' ', '-')}-{subject.name}.log"
         command = [str(side.python()), *side.command(place, subject)]
         with Server(side.name, command, log, side.variables(place, subject), BENCH) as server:
