@@ -13,29 +13,55 @@ import argparse
 import json
 import os
 import platform
+import signal
+import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from serving import tables
-from serving.experiments import Scale, closed_loop
-from serving.sides import HEADWISE, NOOP, PLAIN, ROOT, SIDES
+from serving import made_models, plots, report, tables
+from serving.plan import Part, parts
+from serving.sides import BENCH, HEADWISE, NOOP, PLAIN, ROOT, SIDES
 from serving.stage import Stage
 from serving.subjects import Subject
+from serving.turns import Scale
 
-RESULTS = ROOT / "bench" / "results"
-QUICK = (HEADWISE, PLAIN, NOOP)
+RESULTS = BENCH / "results"
+QUICK_SIDES, QUICK_PARTS = (HEADWISE, PLAIN, NOOP), ("closed", "fairness", "stall")
+PARTS = ("closed", "open", "sizes", "heads", "head alone", "batches", "fairness", "stall", "models")
+NAMED = ("grpcio", "numpy", "protobuf", "tensorflow", "uvicorn", "uvloop", "httptools")
 
 
-def machine() -> dict[str, Any]:
-    """Where it was measured."""
+def machine(scale: Scale) -> dict[str, Any]:
+    """Where and how it was measured."""
     lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-    return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
+    return {
+        "cpu": cpu,
+        "cores": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "versions": ", ".join(f"{name} {metadata.version(name)}" for name in NAMED),
+        "rounds": scale.rounds,
+        "seconds of a run": scale.seconds,
+        "memory, float32 read and float64 written": f"{memory_bandwidth():.1f} GB/s",
+    }
+
+
+def memory_bandwidth() -> float:
+    """GB/s of one pass over memory that no cache holds, as head maths has it; the best of five."""
+    source = np.ones(2**26, np.float32)
+    target = np.empty(source.shape, np.float64)
+    taken = []
+    for _ in range(5):
+        started = time.perf_counter()
+        np.copyto(target, source)
+        taken.append(time.perf_counter() - started)
+    return (source.nbytes + target.nbytes) / min(taken) / 1e9
 
 
 def example(name: str) -> Subject:
@@ -48,43 +74,77 @@ def example(name: str) -> Subject:
     return Subject(name, folder / "1", rows[:64].astype(np.float32))
 
 
+def made(folder: Path) -> list[Subject]:
+    """Models that only the benchmark has."""
+    environment = {**os.environ, "PYTHONPATH": str(BENCH), "TF_CPP_MIN_LOG_LEVEL": "2"}
+    command = [sys.executable, "-m", "serving.made_models", str(folder)]
+    subprocess.run(command, check=True, env=environment, capture_output=True)  # noqa: S603 - our own command
+    return [Subject(name, folder / name / "1", made_models.rows(name)) for name in made_models.SHAPES]
+
+
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def main() -> None:
+def run(plan: list[Part], stage: Stage, scale: Scale, cores: int, keep: Any) -> None:
+    """All parts, saying how far it is; `keep` gets each cell's records."""
+    left = sum(part.estimate(scale.rounds) for part in plan)
+    pace, begun, done = 1.0, time.monotonic(), 0.0
+    for at, part in enumerate(plan, 1):
+        say(f"[{at}/{len(plan)}] {part.name}: about {max(1, round(left * pace / 60))} minutes left")
+        for cell in part.cells():
+            started = time.monotonic()
+            records = [{**record, "cores": cores} for record in cell.records(scale.rounds)]
+            keep(records)
+            say(f"  {cell.title}: {time.monotonic() - started:.0f} s")
+            say(tables.table(records, tables.LAYOUTS[part.name][1]) + "\n")
+        estimate = part.estimate(scale.rounds)
+        left, done = left - estimate, done + estimate
+        pace = (time.monotonic() - begun) / done
+    for name, why in stage.missing.items():
+        say(f"not measured: {name}: {why}")
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="headwise, the plain gateway and the no-op; short runs")
+    parser.add_argument("--quick", action="store_true", help="headwise, the plain gateway and the no-op; a few parts")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each cell and side")
     parser.add_argument("--seconds", type=int, default=2, help="of one run")
-    parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64, 256])
-    parser.add_argument("--subjects", nargs="+", default=["tumor", "digits"])
-    parser.add_argument("--sides", nargs="+", help="only these")
+    parser.add_argument("--connections", type=int, nargs="+", help="of the closed loop")
+    parser.add_argument("--subjects", nargs="+", help="example models; the first is used where one is enough")
+    parser.add_argument("--sides", nargs="+", choices=[side.name for side in SIDES], help="only these")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="only these parts")
     parser.add_argument("--results", type=Path, default=RESULTS, help="a folder for what was measured")
-    arguments = parser.parse_args()
-    wanted = arguments.sides or (QUICK if arguments.quick else [side.name for side in SIDES])
-    scale = Scale(arguments.seconds, arguments.rounds, tuple(arguments.connections), tuple(arguments.subjects))
-    facts = machine()
-    records: list[dict[str, Any]] = []
-    subjects = [example(name) for name in scale.subjects]
-    with tempfile.TemporaryDirectory(prefix="headwise-bench-") as scratch, ExitStack() as open_:
-        stage = open_.enter_context(
-            Stage.of(Path(scratch, "stage"), {subject.name: subject.version for subject in subjects})
-        )
-        for subject in subjects:
-            with ExitStack() as turns:
-                sides, missing = stage.start([side for side in SIDES if side.name in wanted], subject, turns)
-                for name, why in missing.items():
-                    say(f"{name} is not measured: {why}")
-                for cell in closed_loop(stage, subject, sides, scale):
-                    started = time.monotonic()
-                    found = [{**record, "cores": facts["cores"]} for record in cell.records(scale.rounds)]
-                    records += found
-                    say(f"{cell.title}: {time.monotonic() - started:.0f} s")
-                    say(tables.compared(found, "subject", "connections") + "\n")
-    arguments.results.mkdir(parents=True, exist_ok=True)
-    whole = {"machine": facts, "records": records}
-    (arguments.results / "serving.json").write_text(json.dumps(whole, indent=1), "utf-8")
+    return parser.parse_args()
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # through every `with`, which stops the servers
+    asked = arguments()
+    names = asked.sides or (QUICK_SIDES if asked.quick else [side.name for side in SIDES])
+    only = asked.only or (QUICK_PARTS if asked.quick else PARTS)
+    scale = Scale(
+        asked.seconds, asked.rounds, tuple(asked.connections or ((1, 64) if asked.quick else (1, 8, 64, 256)))
+    )
+    subjects = [example(name) for name in asked.subjects or (["tumor"] if asked.quick else ["tumor", "digits"])]
+    sides = [side for side in SIDES if side.name in names]
+    facts, records = machine(scale), []
+    asked.results.mkdir(parents=True, exist_ok=True)
+
+    def keep(found: list[dict[str, Any]]) -> None:
+        records.extend(found)
+        whole = {"machine": facts, "missing": stage.missing, "records": records}
+        (asked.results / "serving.json").write_text(json.dumps(whole, indent=1) + "\n", "utf-8")
+
+    with tempfile.TemporaryDirectory(prefix="headwise-bench-") as folder:
+        scratch = Path(folder)
+        everything = [*subjects, *made(scratch / "made")]
+        with Stage(scratch / "stage", everything, sides) as stage:
+            plan = parts(stage, scratch, sides, scale, [subject.name for subject in subjects])
+            run([part for part in plan if part.name in only], stage, scale, facts["cores"], keep)
+    drawn = plots.write(records, asked.results)
+    (asked.results / "serving.md").write_text(report.page(facts, records, stage.missing, drawn), "utf-8")
+    say(f"written: {asked.results / 'serving.md'}, serving.json, {', '.join(drawn)}")
 
 
 if __name__ == "__main__":

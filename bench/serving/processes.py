@@ -18,8 +18,9 @@ from types import TracebackType
 
 PROC = Path("/proc")
 TICK = 1.0 / os.sysconf("SC_CLK_TCK")
-_SUBREAPER = 36
-"""prctl's PR_SET_CHILD_SUBREAPER: what a server's child leaves behind becomes the server's, and stays in its tree."""
+_DEATH_SIGNAL, _SUBREAPER = 1, 36
+"""prctl's PR_SET_PDEATHSIG: a server ends with the benchmark, however that ends. Its PR_SET_CHILD_SUBREAPER: what a
+server's child leaves behind becomes the server's, and stays in its tree."""
 
 
 class ServerError(Exception):
@@ -46,7 +47,7 @@ class Server:
                 env={**os.environ, **self._environment},
                 cwd=self._folder,
                 start_new_session=True,
-                preexec_fn=_adopt_orphans,  # noqa: PLW1509 - it only calls prctl
+                preexec_fn=_set_up,  # noqa: PLW1509 - it only calls prctl
             )
         return self
 
@@ -166,5 +167,7 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _adopt_orphans() -> None:
-    ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+def _set_up() -> None:
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_SUBREAPER, 1, 0, 0, 0)
+    prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)

@@ -1,19 +1,19 @@
-"""Where one comparison takes place: a shared model server, the sides beside it, and whose turn it is."""
+"""Where a comparison takes place: a shared model server, the sides beside it, and whose turn it is."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
-import numpy as np
 from serving import direct
-from serving.load import Load, LoadError, closed
+from serving.load import Load, LoadError
 from serving.processes import Server, ServerError, free_port, wait_until
 from serving.sides import BENCH, NOOP, ROOT, Place, Side
 from serving.subjects import Body, Subject
@@ -25,9 +25,10 @@ class WrongAnswerError(Exception):
 
 @dataclass(frozen=True)
 class Running:
-    """A side that answers. shared: the model server, where it asks it."""
+    """A side that answers for a subject. shared: the model server, where it asks it."""
 
     side: Side
+    subject: Subject
     server: Server
     port: int
     shared: Server | None
@@ -41,91 +42,28 @@ class Running:
         return self.server.cpu_seconds() + (self.shared.cpu_seconds() if self.shared is not None else 0.0)
 
     def post(self, body: Body) -> tuple[int, bytes]:
-        """One request."""
+        """One request: status and answer."""
         return _ask(self.port, "POST", body.path, body.content, body.headers)
 
     def measure(self, run: Callable[[str], Load]) -> dict[str, Any]:
         """The figures of one turn of this side: what the generator saw, and CPU microseconds a request."""
+        with turn(self):
+            return self.measured(run)
+
+    def measured(self, run: Callable[[str], Load]) -> dict[str, Any]:
+        """`measure` within a turn that somebody else ends."""
         before = self.cpu_seconds()
         load = run(self.url)
-        taken = self.cpu_seconds() - before
-        return figures(load, taken)
+        return figures(load, self.cpu_seconds() - before)
 
 
 def figures(load: Load, cpu_s: float) -> dict[str, Any]:
     """One record; `failed` says why it counts for nothing."""
     kept = {name: getattr(load, name) for name in ("requests", "seconds", "p50_ms", "p90_ms", "p99_ms", "max_ms")}
-    found: dict[str, Any] = {
-        **kept,
-        "rate": load.rate,
-        "cpu_us": 1e6 * cpu_s / load.requests if load.requests else None,
-    }
+    found: dict[str, Any] = {**kept, "rate": load.rate, "cpu_us": 1e6 * cpu_s / max(load.requests, 1)}
     if load.errors or not load.requests:
         found["failed"] = ", ".join(f"{count} {kind}" for kind, count in load.errors.items()) or "no answer"
     return found
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A scratch folder with a model repository, and the model server that serves it."""
-
-    scratch: Path
-    models: Path
-    backend: str
-    model_server: Server
-
-    @classmethod
-    @contextmanager
-    def of(cls, scratch: Path, models: Mapping[str, Path], patience: float = 120.0) -> Iterator[Stage]:
-        """A model server over versions by name of model.
-
-        Raises: ServerError.
-        """
-        scratch.mkdir(parents=True, exist_ok=True)
-        repository = scratch / "models"
-        for name, version in models.items():
-            (repository / name).mkdir(parents=True)
-            (repository / name / "1").symlink_to(version.resolve())
-        socket = scratch / "model-server.sock"
-        command = ["-m", "headwise", "model-server", "--models", str(repository), "--listen", f"unix:{socket}"]
-        variables = {"PYTHONPATH": str(ROOT / "service"), "TF_CPP_MIN_LOG_LEVEL": "2"}
-        server = Server("model server", [sys.executable, *command], scratch / "model-server.log", variables, ROOT)
-        with server:
-            wait_until(socket.exists, server, patience)
-            yield cls(scratch, repository, f"unix:{socket}", server)
-
-    @contextmanager
-    def running(self, side: Side, subject: Subject, answer: bytes = b"") -> Iterator[Running]:
-        """A side that is ready, and frozen until its turn comes. answer: what a no-op says.
-
-        Raises: ServerError if it does not start.
-        """
-        if not side.python().exists():
-            raise ServerError(f"{side.python()} is missing: `make bench` installs it")
-        file = self.scratch / f"answer-{subject.name}"
-        file.write_bytes(answer)
-        place = Place(free_port(), self.scratch, self.backend, self.models, file)
-        log = self.scratch / f"{side.name.replace(' ', '-')}-{subject.name}.log"
-        command = [str(side.python()), *side.command(place, subject)]
-        with Server(side.name, command, log, side.variables(place, subject), BENCH) as server:
-            wait_until(lambda: _ready(place.port, side.ready), server, side.patience)
-            yield Running(side, server, place.port, self.model_server if side.through else None)
-
-    def start(self, sides: Sequence[Side], subject: Subject, open_: ExitStack) -> tuple[list[Running], dict[str, str]]:
-        """Those that answer a row with the right label, and why the others do not; all frozen."""
-        found: list[Running] = []
-        missing: dict[str, str] = {}
-        for side in sides:
-            answer = _answer_of(found, subject) if side.name == NOOP else b""
-            try:
-                running = open_.enter_context(self.running(side, subject, answer))
-                check(running, subject, self.backend)
-            except (ServerError, WrongAnswerError, LoadError) as error:
-                missing[side.name] = str(error)
-                continue
-            running.server.freeze()
-            found.append(running)
-        return found, missing
 
 
 @contextmanager
@@ -140,31 +78,115 @@ def turn(*running: Running) -> Iterator[None]:
             one.server.freeze()
 
 
-def check(running: Running, subject: Subject, backend: str, rows: int = 8) -> None:
-    """Ask for a few rows, one at a time, and hold the labels against the model's own.
+class Stage:
+    """A model server over a repository of its own, and the sides that were asked for; `missing` says why some are not.
+
+    Used by `with`. Sides that serve one model at a time are started again for another.
+    """
+
+    def __init__(self, scratch: Path, subjects: Iterable[Subject], wanted: Sequence[Side]) -> None:
+        self.subjects = {subject.name: subject for subject in subjects}
+        self.missing: dict[str, str] = {}
+        self.wanted = wanted
+        self.backend = f"unix:{scratch / 'model-server.sock'}"
+        self._scratch = scratch
+        self._checked: set[str] = set()
+        self._open: dict[str, tuple[ExitStack, Running]] = {}
+        self._models = scratch / "models"
+        command = ["-m", "headwise", "model-server", "--models", str(self._models), "--listen", self.backend]
+        variables = {"PYTHONPATH": str(ROOT / "service"), "TF_CPP_MIN_LOG_LEVEL": "2"}
+        log = scratch / "model-server.log"
+        self.model_server = Server("model server", [sys.executable, *command], log, variables, ROOT)
+
+    def __enter__(self) -> Stage:
+        for subject in self.subjects.values():
+            (self._models / subject.name).mkdir(parents=True)
+            (self._models / subject.name / "1").symlink_to(subject.version.resolve())
+        names = {name: subject.names() for name, subject in self.subjects.items()}
+        (self._scratch / "subjects.json").write_text(json.dumps(names), "utf-8")
+        self.model_server.__enter__()
+        try:
+            wait_until(Path(self.backend.removeprefix("unix:")).exists, self.model_server, 120 + len(self.subjects))
+        except ServerError:
+            self.model_server.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for name in list(self._open):
+            self._close(name)
+        self.model_server.stop()
+
+    def sides(self, subject: Subject, names: Sequence[str] | None = None) -> list[Running]:
+        """Those of the wanted ones that answer this subject's rows with the right labels; all frozen."""
+        chosen = [side for side in self.wanted if names is None or side.name in names]
+        return [found for side in chosen if (found := self._running(side, subject)) is not None]
+
+    def _running(self, side: Side, subject: Subject) -> Running | None:
+        if side.name in self._open:
+            running = self._open[side.name][1]
+            if running.subject is not subject and not (side.serves_all and side.name != NOOP):
+                self._close(side.name)
+        asked = f"{side.name}, {subject.name}"
+        if asked in self.missing:
+            return None
+        try:
+            if side.name not in self._open:
+                self._open[side.name] = self._start(side, subject)
+            running = self._open[side.name][1]
+            if asked not in self._checked:
+                with turn(running):
+                    _check(running, subject, direct.labels(self.backend, subject, subject.batch(_CHECKED)))
+                self._checked.add(asked)
+        except (OSError, http.client.HTTPException, ServerError, WrongAnswerError, LoadError) as error:
+            self.missing[asked] = str(error)
+            return None
+        return running
+
+    def _start(self, side: Side, subject: Subject) -> tuple[ExitStack, Running]:
+        if not side.python().exists():
+            raise ServerError(side.why_missing())
+        answer = self._scratch / "answer"
+        answer.write_bytes(self._answer(subject))
+        place = Place(free_port(), self._scratch, self.backend, self._models, answer, self._scratch / "subjects.json")
+        log = self._scratch / f"{side.name.replace(' ', '-')}.log"
+        command = [str(side.python()), *side.command(place)]
+        with ExitStack() as stack:
+            server = stack.enter_context(Server(side.name, command, log, side.variables(place, subject), BENCH))
+            wait_until(lambda: _ready(place.port, side.ready), server, side.patience)
+            running = Running(side, subject, server, place.port, self.model_server if side.through else None)
+            server.freeze()
+            return stack.pop_all(), running
+        raise AssertionError("unreachable")  # for mypy: ExitStack may swallow errors
+
+    def _answer(self, subject: Subject) -> bytes:
+        """What the first side answers to one row, for the no-op to say."""
+        for _, running in self._open.values():
+            if running.side.serves_all and running.side.name != NOOP:
+                with turn(running):
+                    return running.post(running.side.body(subject, subject.batch(1)))[1]
+        return b"{}"
+
+    def _close(self, name: str) -> None:
+        self._open.pop(name)[0].close()
+
+
+_CHECKED = 8
+"""Rows whose labels have to be right before a side is measured."""
+
+
+def _check(running: Running, subject: Subject, expected: Sequence[str]) -> None:
+    """Ask for a few rows, one at a time.
 
     Raises: WrongAnswerError.
     """
-    batch = subject.batch(rows)
-    for row, expected in zip(batch, direct.labels(backend, subject, batch), strict=True):
-        status, answer = running.post(running.side.body(subject, row[None]))
+    side = running.side
+    for row, label in zip(subject.batch(len(expected)), expected, strict=True):
+        status, answer = running.post(side.body(subject, row[None]))
         if status != 200:
-            raise WrongAnswerError(f"{running.side.name} answered {status}: {answer[:300]!r}")
-        if running.side.name != NOOP and running.side.labels(answer) != [expected]:
-            raise WrongAnswerError(f"{running.side.name} answered {answer[:300]!r}, expected label {expected!r}")
-
-
-def warm(running: Running, body: Body, connections: int) -> None:
-    """A second of load that nobody measures."""
-    closed(running.url, body, connections, 1)
-
-
-def _answer_of(found: Sequence[Running], subject: Subject) -> bytes:
-    """What the first side answers to one row; of a like size where there is none."""
-    if not found:
-        return json.dumps({"predictions": [subject.head.answer(np.zeros((1, 1)))]}).encode()
-    with turn(found[0]):
-        return found[0].post(found[0].side.body(subject, subject.batch(1)))[1]
+            raise WrongAnswerError(f"{side.name} answered {status} for {subject.name}: {answer[:300]!r}")
+        if side.name != NOOP and side.labels(answer) != [label]:
+            raise WrongAnswerError(f"{side.name} answered {answer[:300]!r} for {subject.name}, expected {label!r}")
 
 
 def _ready(port: int, path: str) -> bool:

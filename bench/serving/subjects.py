@@ -62,6 +62,10 @@ class Subject:
         """The first rows, from the start again where there are too few."""
         return np.resize(self.rows, (rows, *self.rows.shape[1:])).astype(np.float32)
 
+    def names(self) -> dict[str, str]:
+        """What a server has to know of it."""
+        return {"version": str(self.version), "input": self.input, "output": self.output}
+
     @property
     def numbers(self) -> int:
         """How many one row has."""

@@ -1,12 +1,14 @@
 """A plain gateway in front of a TensorFlow Serving, as users write it: FastAPI, a pydantic body, TensorFlow's tensors.
 
-    uvicorn serving.peers.fastapi_gateway:app
+uvicorn serving.peers.fastapi_gateway:app
 
-BENCH_MODEL, BENCH_VERSION: the model's name and the folder of its version. BENCH_BACKEND: where the model server is.
+BENCH_SUBJECTS: a JSON file, by name of model the folder of its version and the names of its input and output.
+BENCH_BACKEND: where the model server is.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,13 +23,14 @@ from pydantic import BaseModel
 from serving.peers.head import Head
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-HEAD = Head.of(Path(os.environ["BENCH_VERSION"]))
-MODEL, INPUT, OUTPUT = os.environ["BENCH_MODEL"], os.environ["BENCH_INPUT"], os.environ["BENCH_OUTPUT"]
+SUBJECTS = json.loads(Path(os.environ["BENCH_SUBJECTS"]).read_text("utf-8"))
+HEADS = {name: Head.of(Path(subject["version"])) for name, subject in SUBJECTS.items()}
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
 class ClassifyRequest(BaseModel):
     instances: list[Any]
+    top_k: int | None = None
 
 
 @asynccontextmanager
@@ -45,11 +48,12 @@ async def ready() -> dict[str, bool]:
     return {"ready": True}
 
 
-@app.post("/classify")
-async def classify(body: ClassifyRequest) -> dict[str, Any]:
+@app.post("/v1/models/{model}:classify")
+async def classify(model: str, body: ClassifyRequest) -> dict[str, Any]:
+    subject = SUBJECTS[model]
     request = predict_pb2.PredictRequest()
-    request.model_spec.name = MODEL
+    request.model_spec.name = model
     request.model_spec.signature_name = "serving_default"
-    request.inputs[INPUT].CopyFrom(tf.make_tensor_proto(np.array(body.instances, np.float32)))
+    request.inputs[subject["input"]].CopyFrom(tf.make_tensor_proto(np.array(body.instances, np.float32)))
     answer = await app.state.stub.Predict(request, timeout=30.0)
-    return {"predictions": HEAD.answer(tf.make_ndarray(answer.outputs[OUTPUT]))}
+    return {"predictions": HEADS[model].answer(tf.make_ndarray(answer.outputs[subject["output"]]), body.top_k)}

@@ -38,19 +38,20 @@ class Head:
             return shares / shares.sum(axis=1, keepdims=True)
         return values
 
-    def answer(self, raw: Any) -> list[dict[str, Any]]:
-        """One object a row."""
+    def answer(self, raw: Any, top_k: int | None = None) -> list[dict[str, Any]]:
+        """One object a row, with all probabilities, or with the most probable classes alone."""
         probabilities = self.probabilities(raw)
         rows = zip(probabilities, probabilities.argmax(axis=1).tolist(), strict=True)
         return [
-            {
-                "label": self.labels[index],
-                "index": index,
-                "probability": float(row[index]),
-                "probabilities": row.tolist(),
-            }
+            {"label": self.labels[index], "index": index, "probability": float(row[index]), **self._rest(row, top_k)}
             for row, index in rows
         ]
+
+    def _rest(self, row: Any, top_k: int | None) -> dict[str, Any]:
+        if top_k is None:
+            return {"probabilities": row.tolist()}
+        largest = np.argsort(row)[::-1][:top_k].tolist()
+        return {"top": [{"label": self.labels[at], "probability": float(row[at])} for at in largest]}
 
 
 def _sigmoid(values: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 
 from headwise.errors import InvalidCardError, UnsupportedHeadError
@@ -75,7 +76,7 @@ def check_labels(task: Task, labels: tuple[str, ...]) -> None:
         texts = json.dumps([str(label) for label in labels[:3]], ensure_ascii=False)
         wrong = "" if all(isinstance(label, str) for label in labels) else f": give texts, such as {texts}"
         raise InvalidCardError(f"labels must be texts that are not empty{wrong}")
-    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+    if twice := sorted(label for label, times in Counter(labels).items() if times > 1):
         raise InvalidCardError(f"labels holds {', '.join(map(repr, twice))} more than once")
 
 
