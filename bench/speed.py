@@ -33,6 +33,7 @@ from serving.turns import Scale
 RESULTS = BENCH / "results"
 QUICK_SIDES, QUICK_PARTS = (HEADWISE, PLAIN, NOOP), ("closed", "fairness", "stall")
 PARTS = ("closed", "open", "sizes", "heads", "head alone", "batches", "fairness", "stall", "models")
+MADE_FOR = {"sizes", "heads", "stall"}
 NAMED = ("grpcio", "numpy", "protobuf", "tensorflow", "uvicorn", "uvloop", "httptools")
 
 
@@ -64,14 +65,18 @@ def memory_bandwidth() -> float:
     return (source.nbytes + target.nbytes) / min(taken) / 1e9
 
 
-def example(name: str) -> Subject:
-    """An example model of this repository."""
-    folder = ROOT / "models" / name
+def example(folder: Path) -> Subject:
+    """A model with its held-out rows, as the recipes leave them."""
     if not (folder / "1").exists():
         sys.exit(f"no model {folder}: `make models` trains it")
     with np.load(folder / "holdout.npz", allow_pickle=False) as held_out:
         (rows,) = (held_out[key] for key in held_out if key != "targets")
-    return Subject(name, folder / "1", rows[:64].astype(np.float32))
+    return Subject(folder.name, folder / "1", _typed(rows[:64]))
+
+
+def _typed(rows: Any) -> Any:
+    """As somebody typed them: the shortest numbers that are the same float32."""
+    return np.array([float(str(number)) for number in rows.reshape(-1)]).reshape(rows.shape)
 
 
 def made(folder: Path) -> list[Subject]:
@@ -114,6 +119,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--subjects", nargs="+", help="example models; the first is used where one is enough")
     parser.add_argument("--sides", nargs="+", choices=[side.name for side in SIDES], help="only these")
     parser.add_argument("--only", nargs="+", choices=PARTS, help="only these parts")
+    parser.add_argument("--models", type=Path, default=ROOT / "models", help="where the example models are")
     parser.add_argument("--results", type=Path, default=RESULTS, help="a folder for what was measured")
     return parser.parse_args()
 
@@ -126,7 +132,9 @@ def main() -> None:
     scale = Scale(
         asked.seconds, asked.rounds, tuple(asked.connections or ((1, 64) if asked.quick else (1, 8, 64, 256)))
     )
-    subjects = [example(name) for name in asked.subjects or (["tumor"] if asked.quick else ["tumor", "digits"])]
+    subjects = [
+        example(asked.models / name) for name in asked.subjects or (["tumor"] if asked.quick else ["tumor", "digits"])
+    ]
     sides = [side for side in SIDES if side.name in names]
     facts, records = machine(scale), []
     asked.results.mkdir(parents=True, exist_ok=True)
@@ -138,7 +146,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(prefix="headwise-bench-") as folder:
         scratch = Path(folder)
-        everything = [*subjects, *made(scratch / "made")]
+        everything = [*subjects, *(made(scratch / "made") if MADE_FOR & set(only) else ())]
         with Stage(scratch / "stage", everything, sides) as stage:
             plan = parts(stage, scratch, sides, scale, [subject.name for subject in subjects])
             run([part for part in plan if part.name in only], stage, scale, facts["cores"], keep)

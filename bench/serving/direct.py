@@ -37,7 +37,7 @@ def closed(target: str, subject: Subject, batch: Array, concurrency: int, second
 
 
 def _client(target: str, subject: Subject, batch: Array, rows: Path, *mode: str) -> str:
-    np.save(rows, batch)
+    np.save(rows, batch.astype(np.float32))
     about = (target, subject.name, subject.input, subject.output, str(rows))
     ended = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "serving.direct_client", *about, *mode],

@@ -102,7 +102,7 @@ def body_sizes(stage: Stage, scale: Scale, names: Sequence[str]) -> Iterator[Cel
             forms = ours if one.side.name == HEADWISE else [("JSON", one.side.body(subject, batch))]
             for form, body in forms:
                 turns.append(http_turn(one, body, 4, seconds, {**key, "form": form, "bytes": len(body.content)}))
-        key = {**key, "form": "gRPC", "bytes": batch.nbytes}
+        key = {**key, "form": "gRPC", "bytes": 4 * batch.size}
         turns.append(direct_turn(stage, subject, batch, 4, seconds, key))
         yield Cell(f"body sizes, {subject.numbers:,} numbers", turns)
 

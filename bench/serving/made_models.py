@@ -28,9 +28,10 @@ SHAPES = {
 
 
 def rows(name: str) -> Any:
-    """(many, ...) float32 in [0, 1), such as a picture's: three digits as people send them."""
+    """(many, ...) in [0, 1): a picture in float32, as it comes from a division by 255; else three digits a number."""
     many = 4 if name == "image" else 64
-    return np.round(np.random.default_rng(0).uniform(size=(many, *SHAPES[name])), 3).astype(np.float32)
+    drawn = np.random.default_rng(0).uniform(size=(many, *SHAPES[name]))
+    return drawn.astype(np.float32) if name == "image" else np.round(drawn, 3)
 
 
 def main() -> None:
@@ -57,7 +58,9 @@ def _write(
     module.kernel = tf.Variable(draw.normal(scale=3 / np.sqrt(width), size=(width, classes)).astype(np.float32))
     module.bias = tf.Variable(draw.normal(size=classes).astype(np.float32))
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *shape), tf.float32, name="features")])
+    @tf.function(  # type: ignore[untyped-decorator]  # TensorFlow has no types
+        input_signature=[tf.TensorSpec((None, *shape), tf.float32, name="features")]
+    )
     def serve(x: Any) -> dict[str, Any]:
         logits = tf.matmul(features(tf, x), module.kernel) + module.bias
         return {"scores": tf.nn.softmax(logits) if softmax else logits}

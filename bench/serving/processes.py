@@ -105,6 +105,9 @@ class Server:
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
+        give_up = time.monotonic() + grace
+        while any(map(_runs, left)) and time.monotonic() < give_up:
+            time.sleep(0.01)
 
     def _send(self, number: signal.Signals) -> None:
         for pid in self.pids:
@@ -158,6 +161,11 @@ def ticks(stat: str) -> int:
     if not stat:
         return 0
     return sum(int(field) for field in stat.rpartition(")")[2].split()[11:15])
+
+
+def _runs(pid: int) -> bool:
+    state = _read(PROC / str(pid) / "stat").rpartition(")")[2].split()[:1]
+    return bool(state) and state != ["Z"]
 
 
 def _read(path: Path) -> str:

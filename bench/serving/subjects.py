@@ -32,7 +32,10 @@ class Body:
 
 @dataclass(frozen=True)
 class Subject:
-    """A model of one input and one head. rows: (many, ...) float32, which requests are cut from."""
+    """A model of one input and one head. rows: (many, ...), which requests are cut from.
+
+    float32 prints with twice the digits of the numbers that people type: a picture is sent as the former.
+    """
 
     name: str
     version: Path
@@ -60,7 +63,7 @@ class Subject:
 
     def batch(self, rows: int) -> Array:
         """The first rows, from the start again where there are too few."""
-        return np.resize(self.rows, (rows, *self.rows.shape[1:])).astype(np.float32)
+        return np.resize(self.rows, (rows, *self.rows.shape[1:]))
 
     def names(self) -> dict[str, str]:
         """What a server has to know of it."""
@@ -73,14 +76,14 @@ class Subject:
 
 
 def as_json(batch: Array, path: str, **more: Any) -> Body:
-    """`instances`, each number as short as its float32 allows."""
-    return Body(path, json.dumps({"instances": _short(batch), **more}).encode(), {"content-type": JSON})
+    """`instances`, each number as Python prints it: what `array.tolist()` and `json.dumps` make of an array."""
+    return Body(path, json.dumps({"instances": batch.tolist(), **more}).encode(), {"content-type": JSON})
 
 
 def as_npz(batch: Array, path: str, name: str) -> Body:
     """An archive, as `numpy.savez` writes it."""
     file = io.BytesIO()
-    np.savez(file, **{name: batch})  # type: ignore[arg-type]  # the stubs take **kwargs for allow_pickle
+    np.savez(file, **{name: batch.astype(np.float32)})  # type: ignore[arg-type]  # the stubs take **kwargs for allow_pickle
     return Body(path, file.getvalue(), {"content-type": "application/x-npz"})
 
 
@@ -93,7 +96,7 @@ def as_raw(batch: Array, path: str) -> Body:
 
 def as_v2(batch: Array, path: str, name: str) -> Body:
     """Open Inference, the numbers in its JSON."""
-    tensor = {"name": name, "shape": list(batch.shape), "datatype": "FP32", "data": _short(batch.reshape(-1))}
+    tensor = {"name": name, "shape": list(batch.shape), "datatype": "FP32", "data": batch.reshape(-1).tolist()}
     return Body(path, json.dumps({"inputs": [tensor]}).encode(), {"content-type": JSON})
 
 
@@ -105,13 +108,6 @@ def as_v2_binary(batch: Array, path: str, name: str) -> Body:
     header = json.dumps({"inputs": [tensor]}).encode()
     headers = {"content-type": "application/octet-stream", "inference-header-content-length": str(len(header))}
     return Body(path, header + numbers, headers)
-
-
-def _short(array: Array) -> Any:
-    """Nested lists whose numbers print as the float32 they are: 0.1, not 0.10000000149011612."""
-    if array.ndim:
-        return [_short(part) for part in array]
-    return float(str(array))
 
 
 def v1_labels(answer: bytes) -> list[Any]:

@@ -17,6 +17,6 @@ class Classifier:
     def __init__(self) -> None:
         self.model = SavedModel()
 
-    @bentoml.api
-    def classify(self, instances: np.ndarray) -> dict[str, Any]:  # type: ignore[type-arg]  # BentoML reads it
+    @bentoml.api  # type: ignore[untyped-decorator]  # it is not installed where types are checked
+    def classify(self, instances: np.ndarray) -> dict[str, Any]:
         return {"predictions": self.model.classify(instances)}

@@ -12,7 +12,7 @@ from fastapi import Request
 from serving.peers.saved_model import SavedModel
 
 
-class Classifier(litserve.LitAPI):
+class Classifier(litserve.LitAPI):  # type: ignore[misc]  # it is not installed where types are checked
     def setup(self, device: str) -> None:  # noqa: ARG002 - LitServe calls it so
         self.model = SavedModel()
 

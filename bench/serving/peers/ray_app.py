@@ -38,7 +38,7 @@ def main() -> None:
         runtime_env={"env_vars": variables},
     )
     serve.start(http_options={"host": "127.0.0.1", "port": int(os.environ["BENCH_PORT"])})
-    serve.run(Classifier.bind(), route_prefix="/classify")
+    serve.run(Classifier.bind(), route_prefix="/classify")  # type: ignore[attr-defined]  # what `deployment` adds
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     serve.shutdown()
 
