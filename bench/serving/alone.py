@@ -32,16 +32,52 @@ def _head(classes: int, activation: str, rows: int, seconds: float) -> Callable[
     return lambda: _run("serving.head_alone", str(classes), activation, str(rows), str(seconds))
 
 
-def raw_tensorflow(subject: Subject, rows: int, seconds: int) -> Callable[[], dict[str, Any]]:
-    """One caller of the SavedModel's signature in its own process."""
-    arguments = (str(subject.version), subject.input, subject.output, str(rows), str(seconds))
-    return lambda: _run("serving.raw_tensorflow", *arguments)
+class RawTensorFlow:
+    """One caller of a SavedModel's signature in a process of its own, which waits for its input between runs."""
+
+    def __init__(self, subject: Subject) -> None:
+        about = (str(subject.version), subject.input, subject.output)
+        self._process = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "serving.raw_tensorflow", *about],
+            env=_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def __enter__(self) -> RawTensorFlow:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def measure(self, rows: int, seconds: float) -> dict[str, Any]:
+        """Calls with so many rows each.
+
+        Raises: LoadError.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            print(rows, seconds, file=self._process.stdin, flush=True)
+        except BrokenPipeError as error:
+            raise LoadError("the raw TensorFlow caller ended") from error
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                figures: dict[str, Any] = json.loads(line)
+                return figures
+        raise LoadError("the raw TensorFlow caller ended")
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": f"{BENCH}:{ROOT / 'service'}", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
 def _run(module: str, *arguments: str) -> dict[str, Any]:
     ended = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", module, *arguments],
-        env={**os.environ, "PYTHONPATH": f"{BENCH}:{ROOT / 'service'}", "TF_CPP_MIN_LOG_LEVEL": "2"},
+        env=_environment(),
         capture_output=True,
         text=True,
         check=False,

@@ -132,17 +132,19 @@ def head_maths(_stage: Stage, scale: Scale) -> Iterator[Cell]:
 def batch_growth(stage: Stage, scale: Scale, name: str) -> Iterator[Cell]:
     """(f) More and more rows in one request, one request at a time."""
     subject = stage.subjects[name]
-    for rows in BATCHES:
-        batch = subject.batch(rows)
-        key = {"experiment": "batches", "subject": name, "rows": rows, "connections": 1}
-        turns = []
-        for one in stage.sides(subject, GATEWAYS):
-            wanted = ("JSON", "raw") if one.side.name == HEADWISE else ("JSON",)
-            for form in FORMS:
-                if form.name in wanted:
-                    of_form = {**key, "form": form.name}
-                    turns.append(http_turn(one, form.body(subject, batch), 1, scale.seconds, of_form))
-        turns.append(direct_turn(stage, subject, batch, 1, scale.seconds, {**key, "form": "gRPC"}))
-        raw = alone.raw_tensorflow(subject, rows, scale.seconds)
-        turns.append(Turn({**key, "form": "in process", "side": "raw TensorFlow", "workers": "1"}, raw))
-        yield Cell(f"batches, {rows:,} rows a request", turns)
+    with alone.RawTensorFlow(subject) as raw:
+        for rows in BATCHES:
+            yield Cell(f"batches, {rows:,} rows a request", list(_batch_turns(stage, scale, subject, rows, raw)))
+
+
+def _batch_turns(stage: Stage, scale: Scale, subject: Subject, rows: int, raw: alone.RawTensorFlow) -> Iterator[Turn]:
+    batch = subject.batch(rows)
+    key = {"experiment": "batches", "subject": subject.name, "rows": rows, "connections": 1}
+    for one in stage.sides(subject, GATEWAYS):
+        wanted = ("JSON", "raw") if one.side.name == HEADWISE else ("JSON",)
+        for form in FORMS:
+            if form.name in wanted:
+                yield http_turn(one, form.body(subject, batch), 1, scale.seconds, {**key, "form": form.name})
+    yield direct_turn(stage, subject, batch, 1, scale.seconds, {**key, "form": "gRPC"})
+    in_process = {**key, "form": "in process", "side": "raw TensorFlow", "workers": "1"}
+    yield Turn(in_process, lambda: raw.measure(rows, scale.seconds))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.example_models import Examples
+from support.example_models import train
 from support.recordings import MODELS
 
 ROOT = Path(__file__).parents[2]
@@ -86,13 +86,23 @@ def test_calibration_is_measured_beside_other_libraries_on_ones_own_predictions(
     assert all((plots / f"{name}.svg").read_text("utf-8").startswith("<?xml") for name in ("methods", "sizes"))
 
 
+@pytest.fixture(scope="module")
+def tumor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the example model."""
+    models = tmp_path_factory.mktemp("models")
+    done = train(models, "--only", "tumor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return models / "tumor"
+
+
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed: `make bench-quick` installs it")
-def test_the_gateway_is_measured_beside_a_limit_and_leaves_a_page(tmp_path: Path, examples: Examples) -> None:
+def test_the_gateway_is_measured_beside_a_limit_and_leaves_a_page(tmp_path: Path, tumor: Path) -> None:
     size = ["--rounds", "2", "--seconds", "1", "--only", "closed", "--connections", "4", "--subjects", "tumor"]
     told = subprocess.run(
         [
             *(sys.executable, "bench/speed.py", *size, "--sides", "headwise", "no-op"),
-            *("--models", str(examples.models), "--results", str(tmp_path)),
+            *("--models", str(tumor.parent), "--results", str(tmp_path)),
         ],
         cwd=ROOT,
         capture_output=True,
@@ -117,15 +127,12 @@ def test_the_gateway_is_measured_beside_a_limit_and_leaves_a_page(tmp_path: Path
     assert (tmp_path / "serving-rates.svg").read_text("utf-8").startswith("<?xml")
 
 
-@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed: `make bench-quick` installs it")
-def test_a_side_that_answers_wrongly_is_not_measured(tmp_path: Path, examples: Examples) -> None:
-    model = tmp_path / "models" / "tumor"
-    shutil.copytree(examples.models / "tumor", model)
+def test_a_side_that_answers_wrongly_is_not_measured(tumor: Path) -> None:
     program = (
         "import dataclasses, json, sys, tempfile; from pathlib import Path; import speed;"
         "from serving.sides import SIDES; from serving.stage import Stage;"
         "wrong = dataclasses.replace(SIDES[0], labels=lambda answer: ['x']);"
-        f"subject = speed.example(Path({str(model)!r}));"
+        f"subject = speed.example(Path({str(tumor)!r}));"
         "folder = tempfile.TemporaryDirectory();"
         "stage = Stage(Path(folder.name, 's'), [subject], [wrong]);"
         "stage.__enter__(); found = stage.sides(subject); stage.__exit__(None, None, None); folder.cleanup();"
