@@ -13,11 +13,13 @@ import argparse
 import json
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,8 @@ from typing import Any
 import numpy as np
 from serving import made_models, plots, report, tables
 from serving.plan import Part, parts
-from serving.sides import BENCH, HEADWISE, NOOP, PLAIN, ROOT, SIDES
-from serving.stage import Stage
+from serving.sides import BENCH, HEADWISE, NOOP, PLAIN, ROOT, SIDES, Side
+from serving.stage import Flags, Stage
 from serving.subjects import Subject
 from serving.turns import Scale
 
@@ -87,6 +89,12 @@ def made(folder: Path) -> list[Subject]:
     return [Subject(name, folder / name / "1", made_models.rows(name)) for name in made_models.SHAPES]
 
 
+def _with_workers(side: Side, flags: str) -> Side:
+    """Ours with the number of workers that the flags ask for."""
+    found = re.search(r"--workers[ =](\d+)", flags)
+    return replace(side, workers=found[1]) if side.name == HEADWISE and found is not None else side
+
+
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -120,6 +128,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sides", nargs="+", choices=[side.name for side in SIDES], help="only these")
     parser.add_argument("--only", nargs="+", choices=PARTS, help="only these parts")
     parser.add_argument("--models", type=Path, default=ROOT / "models", help="where the example models are")
+    parser.add_argument("--serve-flags", default="", help="more of `headwise serve`, such as '--workers 2'")
+    parser.add_argument("--model-server-flags", default="", help="more of `headwise model-server`")
     parser.add_argument("--results", type=Path, default=RESULTS, help="a folder for what was measured")
     return parser.parse_args()
 
@@ -135,8 +145,9 @@ def main() -> None:
     subjects = [
         example(asked.models / name) for name in asked.subjects or (["tumor"] if asked.quick else ["tumor", "digits"])
     ]
-    sides = [side for side in SIDES if side.name in names]
-    facts, records = machine(scale), []
+    sides = [_with_workers(side, asked.serve_flags) for side in SIDES if side.name in names]
+    flags = Flags(tuple(asked.serve_flags.split()), tuple(asked.model_server_flags.split()))
+    facts, records = {**machine(scale), "headwise serve": asked.serve_flags or "as it comes"}, []
     asked.results.mkdir(parents=True, exist_ok=True)
 
     def keep(found: list[dict[str, Any]]) -> None:
@@ -147,7 +158,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="headwise-bench-") as folder:
         scratch = Path(folder)
         everything = [*subjects, *(made(scratch / "made") if MADE_FOR & set(only) else ())]
-        with Stage(scratch / "stage", everything, sides) as stage:
+        with Stage(scratch / "stage", everything, sides, flags) as stage:
             plan = parts(stage, scratch, sides, scale, [subject.name for subject in subjects])
             run([part for part in plan if part.name in only], stage, scale, facts["cores"], keep)
     drawn = plots.write(records, asked.results)

@@ -85,9 +85,8 @@ def opened(url: str, body: Body, rate: float, seconds: float, answer_s: float) -
 
     Raises: LoadError.
     """
-    connections = int(min(OPEN_CONNECTIONS, max(2, rate * 0.25)))
-    pause_ms = max(0.0, connections / rate - answer_s) * 1e3
-    return _run(url, body, connections, seconds, PAUSES % {"pause_ms": pause_ms})
+    pause_ms = max(0.0, OPEN_CONNECTIONS / rate - answer_s) * 1e3
+    return _run(url, body, OPEN_CONNECTIONS, seconds, PAUSES % {"pause_ms": pause_ms})
 
 
 def _run(url: str, body: Body, connections: int, seconds: float, pauses: str) -> Load:

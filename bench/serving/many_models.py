@@ -8,20 +8,20 @@ from pathlib import Path
 
 from serving.load import closed
 from serving.sides import HEADWISE, Side
-from serving.stage import Running, Stage
+from serving.stage import Flags, Running, Stage
 from serving.subjects import Subject
 from serving.turns import Cell, Record, Scale, Turn
 
 COUNTS = (1, 10, 100, 1000)
 
 
-def many_models(scratch: Path, subject: Subject, ours: Sequence[Side], scale: Scale) -> Iterator[Cell]:
+def many_models(scratch: Path, subject: Subject, ours: Sequence[Side], scale: Scale, flags: Flags) -> Iterator[Cell]:
     """A repository, a model server and a gateway for each count, all up at once and frozen but for their turn."""
     with ExitStack() as open_:
         turns = []
         for count in COUNTS:
             copies = [Subject(f"{subject.name}_{at}", subject.version, subject.rows) for at in range(count)]
-            stage = open_.enter_context(Stage(scratch / f"models-{count}", copies, ours))
+            stage = open_.enter_context(Stage(scratch / f"models-{count}", copies, ours, flags))
             asked = copies[count // 2]
             turns += [_turn(stage, running, asked, count, scale) for running in stage.sides(asked, (HEADWISE,))]
             if why := "; ".join(stage.missing.values()):

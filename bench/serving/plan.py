@@ -66,5 +66,11 @@ def parts(stage: Stage, scratch: Path, sides: Sequence[Side], scale: Scale, subj
         Part("batches", lambda: experiments.batch_growth(stage, scale, first), 5 * len(experiments.BATCHES), seconds),
         Part("fairness", lambda: fairness(stage, scale, rest[0] if rest else first, first), 4, 2 * seconds + 2),
         Part("stall", lambda: stall(stage, scale, first, "image"), 4, 2 * seconds + 2),
-        Part("models", lambda: many_models(scratch, stage.subjects[first], sides, scale), len(COUNTS), 2 * seconds, 90),
+        Part(
+            "models",
+            lambda: many_models(scratch, stage.subjects[first], sides, scale, stage.flags),
+            len(COUNTS),
+            2 * seconds,
+            90,
+        ),
     ]

@@ -27,7 +27,7 @@ class Place:
     """Where a side is to run.
 
     scratch: a folder. backend: the shared model server. models: its repository; subjects: a file about what is in it.
-    answer: a file with what a no-op says.
+    answer: a file with what a no-op says. flags: more of `headwise serve`.
     """
 
     port: int
@@ -36,6 +36,7 @@ class Place:
     models: Path
     answer: Path
     subjects: Path
+    flags: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Side:
 
 def _headwise(place: Place) -> Sequence[str]:
     listen = ("--http", f"127.0.0.1:{place.port}", "--grpc", "127.0.0.1:0")
-    return ("-m", "headwise", "serve", "--models", str(place.models), "--backend", place.backend, *listen)
+    return ("-m", "headwise", "serve", "--models", str(place.models), "--backend", place.backend, *listen, *place.flags)
 
 
 def _uvicorn(place: Place) -> Sequence[str]:

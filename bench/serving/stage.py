@@ -78,22 +78,37 @@ def turn(*running: Running) -> Iterator[None]:
             one.server.freeze()
 
 
+@dataclass(frozen=True)
+class Flags:
+    """More arguments of `headwise serve` and of `headwise model-server`."""
+
+    serve: tuple[str, ...] = ()
+    model_server: tuple[str, ...] = ()
+
+
+NO_FLAGS = Flags()
+
+
 class Stage:
     """A model server over a repository of its own, and the sides that were asked for; `missing` says why some are not.
 
-    Used by `with`. Sides that serve one model at a time are started again for another.
+    Used by `with`. Sides that serve one model at a time are started again for another. flags: more of `headwise serve`
+    and of `headwise model-server`.
     """
 
-    def __init__(self, scratch: Path, subjects: Iterable[Subject], wanted: Sequence[Side]) -> None:
+    def __init__(
+        self, scratch: Path, subjects: Iterable[Subject], wanted: Sequence[Side], flags: Flags = NO_FLAGS
+    ) -> None:
         self.subjects = {subject.name: subject for subject in subjects}
         self.missing: dict[str, str] = {}
         self.wanted = wanted
         self.backend = f"unix:{scratch / 'model-server.sock'}"
-        self._scratch = scratch
+        self._scratch, self.flags = scratch, flags
         self._checked: set[str] = set()
         self._open: dict[str, tuple[ExitStack, Running]] = {}
         self._models = scratch / "models"
         command = ["-m", "headwise", "model-server", "--models", str(self._models), "--listen", self.backend]
+        command += flags.model_server
         variables = {"PYTHONPATH": str(ROOT / "service"), "TF_CPP_MIN_LOG_LEVEL": "2"}
         log = scratch / "model-server.log"
         self.model_server = Server("model server", [sys.executable, *command], log, variables, ROOT)
@@ -148,7 +163,15 @@ class Stage:
             raise ServerError(side.why_missing())
         answer = self._scratch / "answer"
         answer.write_bytes(self._answer(subject))
-        place = Place(free_port(), self._scratch, self.backend, self._models, answer, self._scratch / "subjects.json")
+        place = Place(
+            free_port(),
+            self._scratch,
+            self.backend,
+            self._models,
+            answer,
+            self._scratch / "subjects.json",
+            self.flags.serve,
+        )
         log = self._scratch / f"{side.name.replace(' ', '-')}.log"
         command = [str(side.python()), *side.command(place)]
         with ExitStack() as stack:
