@@ -176,7 +176,7 @@ class Stage:
         command = [str(side.python()), *side.command(place)]
         with ExitStack() as stack:
             server = stack.enter_context(Server(side.name, command, log, side.variables(place, subject), BENCH))
-            wait_until(lambda: _ready(place.port, side.ready), server, side.patience)
+            wait_until(lambda: _ready(place.port, side.ready), server, side.patience + len(self.subjects))
             running = Running(side, subject, server, place.port, self.model_server if side.through else None)
             server.freeze()
             return stack.pop_all(), running

@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,9 @@ class Subject:
         (name,) = self._signature.outputs
         return name
 
-    @cached_property
+    @property
     def _signature(self) -> Signature:
-        return reader.read(self.version).signatures[DEFAULT_SIGNATURE]
+        return _signature_of(self.version)
 
     def batch(self, rows: int) -> Array:
         """The first rows, from the start again where there are too few."""
@@ -73,6 +73,11 @@ class Subject:
     def numbers(self) -> int:
         """How many one row has."""
         return int(np.prod(self.rows.shape[1:]))
+
+
+@cache  # a thousand copies of a model are one version
+def _signature_of(version: Path) -> Signature:
+    return reader.read(version).signatures[DEFAULT_SIGNATURE]
 
 
 def as_json(batch: Array, path: str, **more: Any) -> Body:
