@@ -138,13 +138,13 @@ def batch_growth(stage: Stage, scale: Scale, name: str) -> Iterator[Cell]:
 
 
 def _batch_turns(stage: Stage, scale: Scale, subject: Subject, rows: int, raw: alone.RawTensorFlow) -> Iterator[Turn]:
-    batch = subject.batch(rows)
+    batch, seconds = subject.batch(rows), max(1, scale.seconds // 2)
     key = {"experiment": "batches", "subject": subject.name, "rows": rows, "connections": 1}
     for one in stage.sides(subject, GATEWAYS):
         wanted = ("JSON", "raw") if one.side.name == HEADWISE else ("JSON",)
         for form in FORMS:
             if form.name in wanted:
-                yield http_turn(one, form.body(subject, batch), 1, scale.seconds, {**key, "form": form.name})
-    yield direct_turn(stage, subject, batch, 1, scale.seconds, {**key, "form": "gRPC"})
+                yield http_turn(one, form.body(subject, batch), 1, seconds, {**key, "form": form.name})
+    yield direct_turn(stage, subject, batch, 1, seconds, {**key, "form": "gRPC"})
     in_process = {**key, "form": "in process", "side": "raw TensorFlow", "workers": "1"}
-    yield Turn(in_process, lambda: raw.measure(rows, scale.seconds))
+    yield Turn(in_process, lambda: raw.measure(rows, seconds))

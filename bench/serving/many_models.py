@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from serving.load import closed
 from serving.sides import HEADWISE, Side
-from serving.stage import Flags, Running, Stage
+from serving.stage import Flags, Running, Stage, turn
 from serving.subjects import Subject
 from serving.turns import Cell, Record, Scale, Turn
 
 COUNTS = (1, 10, 100, 1000)
+SETTLING = 1.0
+"""Seconds in which a gateway that was frozen looks at its models again, before it is measured."""
 
 
 def many_models(scratch: Path, subject: Subject, ours: Sequence[Side], scale: Scale, flags: Flags) -> Iterator[Cell]:
@@ -37,7 +40,9 @@ def _turn(stage: Stage, running: Running, asked: Subject, count: int, scale: Sca
     def run(seconds: int = 2 * scale.seconds) -> Record:
         stage.model_server.thaw()
         try:
-            return running.measure(lambda url: closed(url, body, 64, seconds))
+            with turn(running):
+                time.sleep(SETTLING)
+                return running.measured(lambda url: closed(url, body, 64, seconds))
         finally:
             stage.model_server.freeze()
 

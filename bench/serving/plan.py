@@ -63,7 +63,9 @@ def parts(stage: Stage, scratch: Path, sides: Sequence[Side], scale: Scale, subj
             len(CLASSES) * len(ACTIVATIONS) * len(HEAD_ROWS),
             seconds / 4,
         ),
-        Part("batches", lambda: experiments.batch_growth(stage, scale, first), 5 * len(experiments.BATCHES), seconds),
+        Part(
+            "batches", lambda: experiments.batch_growth(stage, scale, first), 5 * len(experiments.BATCHES), seconds / 2
+        ),
         Part("fairness", lambda: fairness(stage, scale, rest[0] if rest else first, first), 4, 2 * seconds + 2),
         Part("stall", lambda: stall(stage, scale, first, "image"), 4, 2 * seconds + 2),
         Part(
