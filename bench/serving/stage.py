@@ -147,7 +147,7 @@ class Stage:
             return None
         try:
             if side.name not in self._open:
-                self._open[side.name] = self._start(side, subject)
+                self._open[side.name] = self._started(side, subject)
             running = self._open[side.name][1]
             if asked not in self._checked:
                 with turn(running):
@@ -157,6 +157,15 @@ class Stage:
             self.missing[asked] = str(error)
             return None
         return running
+
+    def _started(self, side: Side, subject: Subject) -> tuple[ExitStack, Running]:
+        """At the second try where the first fails: Ray gives its processes 30 seconds, which is little on two cores."""
+        try:
+            return self._start(side, subject)
+        except ServerError:
+            if not side.python().exists():
+                raise
+            return self._start(side, subject)
 
     def _start(self, side: Side, subject: Subject) -> tuple[ExitStack, Running]:
         if not side.python().exists():
