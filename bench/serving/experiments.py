@@ -95,15 +95,15 @@ def body_sizes(stage: Stage, scale: Scale, names: Sequence[str]) -> Iterator[Cel
         batch = subject.batch(1)
         big = subject.numbers > 10_000
         seconds = 2 * scale.seconds if big else scale.seconds
+        key = {"experiment": "sizes", "subject": name, "numbers": subject.numbers, "connections": 4}
         turns = []
         for one in stage.sides(subject, None if big else (HEADWISE, PLAIN, NOOP)):
-            key = {"experiment": "sizes", "subject": name, "numbers": subject.numbers, "connections": 4}
             ours = [(form.name, form.body(subject, batch)) for form in FORMS]
             forms = ours if one.side.name == HEADWISE else [("JSON", one.side.body(subject, batch))]
             for form, body in forms:
                 turns.append(http_turn(one, body, 4, seconds, {**key, "form": form, "bytes": len(body.content)}))
-        key = {**key, "form": "gRPC", "bytes": 4 * batch.size}
-        turns.append(direct_turn(stage, subject, batch, 4, seconds, key))
+        through_grpc = {**key, "form": "gRPC", "bytes": 4 * batch.size}
+        turns.append(direct_turn(stage, subject, batch, 4, seconds, through_grpc))
         yield Cell(f"body sizes, {subject.numbers:,} numbers", turns)
 
 
