@@ -49,10 +49,27 @@ def machine(scale: Scale) -> dict[str, Any]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "versions": ", ".join(f"{name} {metadata.version(name)}" for name in NAMED),
+        "peers": ", ".join(peer_versions()),
         "rounds": scale.rounds,
         "seconds of a run": scale.seconds,
         "memory, float32 read and float64 written": f"{memory_bandwidth():.1f} GB/s",
     }
+
+
+def peer_versions() -> list[str]:
+    """As their environments are locked."""
+    packages = {
+        "bentoml": "bentoml",
+        "fastapi": "fastapi",
+        "litserve": "litserve",
+        "mlserver": "mlserver",
+        "rayserve": "ray",
+    }
+    found = []
+    for environment, package in packages.items():
+        lock = (ROOT / "requirements" / "serving" / f"{environment}.txt").read_text("utf-8")
+        found += [f"{package} {version}" for version in re.findall(rf"^{package}==(\S+)", lock, re.MULTILINE)]
+    return found
 
 
 def memory_bandwidth() -> float:
@@ -121,7 +138,7 @@ def run(plan: list[Part], stage: Stage, scale: Scale, cores: int, keep: Any) -> 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="headwise, the plain gateway and the no-op; a few parts")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each cell and side")
+    parser.add_argument("--rounds", type=int, help="runs of each cell and side; 3, quick 2")
     parser.add_argument("--seconds", type=int, default=2, help="of one run")
     parser.add_argument("--connections", type=int, nargs="+", help="of the closed loop")
     parser.add_argument("--subjects", nargs="+", help="example models; the first is used where one is enough")
@@ -140,7 +157,9 @@ def main() -> None:
     names = asked.sides or (QUICK_SIDES if asked.quick else [side.name for side in SIDES])
     only = asked.only or (QUICK_PARTS if asked.quick else PARTS)
     scale = Scale(
-        asked.seconds, asked.rounds, tuple(asked.connections or ((1, 64) if asked.quick else (1, 8, 64, 256)))
+        asked.seconds,
+        asked.rounds or (2 if asked.quick else 3),
+        tuple(asked.connections or ((1, 64) if asked.quick else (1, 8, 64, 256))),
     )
     subjects = [
         example(asked.models / name) for name in asked.subjects or (["tumor"] if asked.quick else ["tumor", "digits"])

@@ -53,12 +53,12 @@ _OURS = {"side": HEADWISE}
 
 
 def best_peer(records: Sequence[Record]) -> float | None:
-    """headwise's requests a second over those of the fastest peer at 64 connections."""
+    """headwise's requests a second over those of the fastest peer at 64 connections; one peer is no comparison."""
     found = only(records, **_AT_64)
     peers = {str(one["side"]) for one in found} - {HEADWISE, NOOP, DIRECT}
     rates = [rate for peer in peers if (rate := median(only(found, side=peer), "rate")) is not None]
     ours = median(only(found, **_OURS), "rate")
-    return None if ours is None or not rates else ours / max(rates)
+    return None if ours is None or len(rates) < 2 else ours / max(rates)
 
 
 def added_ms(records: Sequence[Record]) -> float | None:

@@ -45,7 +45,7 @@ def parts(stage: Stage, scratch: Path, sides: Sequence[Side], scale: Scale, subj
     heads = [f"classes_{classes}" for classes in CLASSES]
     first, *rest = subjects
     loop = many * len(scale.connections)
-    return [
+    whole = [
         Part("closed", lambda: experiments.closed_loop(stage, scale, [first]), loop, seconds, start),
         Part("open", lambda: experiments.open_loop(stage, scale, first), 4 * len(sides), seconds),
         Part("closed", lambda: experiments.closed_loop(stage, scale, rest), len(rest) * loop, seconds, start),
@@ -76,3 +76,4 @@ def parts(stage: Stage, scratch: Path, sides: Sequence[Side], scale: Scale, subj
             90,
         ),
     ]
+    return [part for part in whole if part.turns]
