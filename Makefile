@@ -9,7 +9,7 @@ test test-quick coverage: export OMP_NUM_THREADS := 1
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 EXAMPLES := tumor wine digits parity parity_logit parity_two digit_traits severity diabetes
 
-.PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost check lint format types imports proto proto-check proto-baseline lock clean
+.PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost bench bench-quick wrk check lint format types imports proto proto-check proto-baseline lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -46,6 +46,25 @@ coverage: $(ENVIRONMENT) ## branch coverage of what runs inside the tests' own p
 	@$(BIN)/coverage run -m pytest -q $(PARALLEL) -k "not example" $(addprefix tests/e2e/test_,bake_formulas.py export.py rewrite.py)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=85
+
+SERVING := fastapi litserve bentoml rayserve mlserver
+
+bench: models wrk $(SERVING:%=.venv-bench-%/.complete) ## the gateway beside its peers and its limits; half an hour, 3 GB
+	@$(BIN)/python bench/speed.py $(BENCH_FLAGS)
+
+bench-quick: models wrk .venv-bench-fastapi/.complete ## the gateway beside a plain one and a no-op; 2 minutes
+	@$(BIN)/python bench/speed.py --quick --results .bench-quick $(BENCH_FLAGS)
+
+wrk:
+	@command -v wrk >/dev/null || (apt-get update -qq && apt-get install -qq -y wrk)
+
+# A peer that cannot be installed is listed with what uv said; there is no interpreter then.
+.venv-bench-%/.complete: requirements/serving/%.txt
+	@echo "environment: .venv-bench-$*"
+	@rm -rf .venv-bench-$* && $(PYTHON) -m venv --without-pip .venv-bench-$*
+	@$(BIN)/uv pip install --quiet --python .venv-bench-$*/bin/python --require-hashes -r $< 2>.venv-bench-$*.log \
+	  || (tail -3 .venv-bench-$*.log; rm .venv-bench-$*/bin/python)
+	@touch $@
 
 bench-tripwires: $(ENVIRONMENT) ## what checking the numbers against the card costs
 	@$(BIN)/python bench/tripwires.py
@@ -103,6 +122,9 @@ lock: $(ENVIRONMENT) ## pin every dependency with its hashes
 	@for lock in "gateway:" "embedded:--extra embedded" "dev:--all-extras --group dev"; do \
 	  $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate $${lock#*:} -o requirements/$${lock%%:*}.txt $(LOCK_FLAGS) || exit 1; done
+	@for peer in $(SERVING); do \
+	  $(BIN)/uv pip compile requirements/serving/$$peer.in --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --no-annotate -o requirements/serving/$$peer.txt $(LOCK_FLAGS) || exit 1; done
 
 clean: ## remove the environment, caches and trained models
-	@rm -rf .venv .venv-clients .venv-peers bench/results .mypy_cache .ruff_cache .pytest_cache .hypothesis $(addprefix models/,$(EXAMPLES))
+	@rm -rf .venv .venv-clients .venv-peers .venv-bench-* .bench-quick $(filter-out $(wildcard bench/results/serving*),$(wildcard bench/results/*)) .mypy_cache .ruff_cache .pytest_cache .hypothesis $(addprefix models/,$(EXAMPLES))
