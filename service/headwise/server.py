@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import math
+import resource
 import socket
 from collections.abc import Callable, Coroutine, Iterator
 
@@ -47,10 +48,18 @@ def run(settings: Settings) -> None:
 
 def run_loop(main: Coroutine[object, object, None]) -> None:
     """Run on the loop that uvicorn is quickest on."""
+    _open_more_files()
     gc.freeze()  # what was imported stays: looking through it for garbage took 50 ms, in which nobody was answered
     gc.set_threshold(20_000, 20, 20)  # requests make many objects and no cycles
     with asyncio.Runner(loop_factory=uvicorn.Config(serve).get_loop_factory()) as runner:
         runner.run(main)
+
+
+def _open_more_files() -> None:
+    """Take as many connections as the system allows: each is a file, and the usual 1,024 are soon in use."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS allows less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _serve_alone(settings: Settings) -> None:

@@ -144,12 +144,17 @@ def handlers(services: Services) -> list[grpc.GenericRpcHandler]:
     ]
 
 
+_NO_DEADLINE_S = 1e9
+"""gRPC tells of a call without a deadline that it has centuries left."""
+
+
 def _handler(request_type: Any, answer: Callable[[Any, float | None], Any]) -> grpc.RpcMethodHandler:
     def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
         left_s = context.time_remaining()
         try:
             request = _parse(request_type, data)
-            response = answer(request, None if left_s is None else time.monotonic() + left_s)
+            limited = left_s is not None and left_s < _NO_DEADLINE_S
+            response = answer(request, time.monotonic() + left_s if limited else None)
         except StatusError as error:
             context.abort(error.code, error.details)
         return bytes(response.SerializeToString())

@@ -41,12 +41,18 @@ def configure(log_format: Literal["json", "console"], level: str, **always: obje
     )
 
 
-def teller() -> Callable[[str, Event], None]:
-    """What writes a line of a level without the detours of structlog's loggers: for what is told very often."""
+def teller() -> Callable[[str, Sequence[Event]], None]:
+    """What writes lines of a level without the detours of structlog's loggers: for what is told very often."""
     lines = structlog.get_config()["logger_factory"]
     if isinstance(lines, Lines):
         return lines.tell
-    return lambda level, event: getattr(structlog.get_logger(), level)(**event)
+    return _tell
+
+
+def _tell(level: str, events: Sequence[Event]) -> None:
+    log = getattr(structlog.get_logger(), level)
+    for event in events:
+        log(**event)
 
 
 class Lines:
@@ -68,9 +74,11 @@ class Lines:
         """Be the logger of every module."""
         return self
 
-    def tell(self, level: str, event: Event) -> None:
-        """What structlog's loggers do."""
-        if level in self._told:
+    def tell(self, level: str, events: Sequence[Event]) -> None:
+        """What structlog's loggers do, for several events."""
+        if level not in self._told:
+            return
+        for event in events:
             line: Any = event
             for processor in self._processors:
                 line = processor(None, level, line)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -47,16 +49,17 @@ class Metrics:
             registry=self.registry,
         )
 
-    def observe(self, surface: str, verb: str, model: str, status: str, seconds: float) -> None:
-        """Count one request. Labels must be bounded: see OTHER."""
+    def observe(self, surface: str, verb: str, model: str, status: str, seconds: Sequence[float]) -> None:
+        """Count requests by how long they took. Labels must be bounded: see OTHER."""
         labels = (surface, verb, model, status)
         series = self._series.get(labels)
         if series is None:
             series = self._requests.labels(*labels), self._duration.labels(surface, verb, model)
             self._series[labels] = series
         count, duration = series
-        count.inc()
-        duration.observe(seconds)
+        count.inc(len(seconds))
+        for one in seconds:
+            duration.observe(one)
 
     def tripped(self, *, model: str, head: str, code: str, answers: int = 1) -> None:
         """Count answers of a model of the repository, and a head of its card."""

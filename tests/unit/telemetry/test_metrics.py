@@ -6,7 +6,7 @@ from headwise.telemetry.metrics import Metrics
 
 
 def observe(metrics: Metrics, seconds: float, status: str = "200") -> None:
-    metrics.observe("http", "classify", "tumor", status, seconds)
+    metrics.observe("http", "classify", "tumor", status, [seconds])
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:

@@ -12,7 +12,7 @@ from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.shared import share
 metrics = Metrics(share(pathlib.Path(sys.argv[1]), int(sys.argv[2])))
 for seconds in map(float, sys.argv[3:]):
-    metrics.observe("http", "classify", "tumor", "200", seconds)
+    metrics.observe("http", "classify", "tumor", "200", [seconds])
 sys.stdout.buffer.write(metrics.render())
 sys.stdout.flush()
 os.kill(os.getpid(), 9)

@@ -20,7 +20,7 @@ from headwise.api.status import INTERNAL, shown, status_of
 from headwise.errors import InvalidRequestError
 from headwise.gateway import Gateway
 from headwise.telemetry.metrics import Metrics
-from headwise.telemetry.requests import Requests
+from headwise.telemetry.requests import Answered, Requests
 
 ERROR_CODE_KEY = "headwise-error-code"
 
@@ -138,5 +138,4 @@ class Calls:
 
     def _record(self, call: Call, status: grpc.StatusCode, seconds: float) -> None:
         verb = _WORDS.sub("_", call.method.rpartition("/")[2]).lower()
-        words = {"request_id": call.request_id, "method": call.method}
-        self._requests.answered(verb, call.model, status.name, seconds, words)
+        self._requests.answered(Answered(verb, call.model, status.name, seconds, call.request_id, call.method))

@@ -51,10 +51,11 @@ _CLASSIFY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class RestSurface:
-    """The ASGI application, and the handlers whose state the server sets."""
+    """The ASGI application, the handlers whose state the server sets, and the router, which knows all operations."""
 
     app: ASGIApp
     operations: Operations
+    router: FastAPI
 
 
 def create_app(
@@ -110,7 +111,7 @@ def create_app(
     whole: ASGIApp = Envelope(front, requests, watch, max_body_bytes=max_body_bytes, cors=cors)
     if not cors:
         whole = Quick(whole, gateway, requests, watch, timeout=timeout, max_body_bytes=max_body_bytes, find=_classified)
-    return RestSurface(whole, operations)
+    return RestSurface(whole, operations, app)
 
 
 @lru_cache(maxsize=1024)

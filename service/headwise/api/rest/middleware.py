@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from headwise.api.rest.exchange import CLOSED, Exchange
 from headwise.api.rest.watch import Watch
 from headwise.telemetry.metrics import OTHER
-from headwise.telemetry.requests import Requests
+from headwise.telemetry.requests import Answered, Requests
 
 _log = structlog.get_logger(__name__)
 
@@ -60,11 +60,7 @@ class Envelope:
             exchange.status = 500
         finally:
             exchange.close()
-            self._requests.answered(
-                exchange.verb or OTHER,
-                exchange.model,
-                exchange.status,
-                time.perf_counter() - started,
-                {"request_id": exchange.request_id, "method": scope["method"], "path": exchange.path},
-                quiet=exchange.path in _PROBES,
-            )
+            seconds = time.perf_counter() - started
+            verb, model, status = exchange.verb or OTHER, exchange.model, exchange.status
+            answered = Answered(verb, model, status, seconds, exchange.request_id, scope["method"], exchange.path)
+            self._requests.answered(answered, quiet=exchange.path in _PROBES)

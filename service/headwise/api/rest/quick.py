@@ -28,7 +28,7 @@ from headwise.errors import HeadwiseError
 from headwise.gateway import Gateway, RowLists
 from headwise.repository.model_spec import ModelSpec
 from headwise.savedmodel import Signature
-from headwise.telemetry.requests import Requests
+from headwise.telemetry.requests import Answered, Requests
 
 _log = structlog.get_logger(__name__)
 
@@ -112,8 +112,9 @@ class Quick:
                 await refusal(scope, receive, send)
         finally:
             self._watch.end(task)
-            words = {"request_id": identity, "method": "POST", "path": scope["path"]}
-            self._requests.answered("classify", spec.name, status, time.perf_counter() - started, words)
+            seconds = time.perf_counter() - started
+            answered = Answered("classify", spec.name, status, seconds, identity, "POST", scope["path"])
+            self._requests.answered_soon(answered)
 
 
 class _Again:
