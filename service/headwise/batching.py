@@ -2,7 +2,7 @@
 
 Nothing waits while the backend is idle: the first request goes at the end of the loop's turn, with whatever came in the
 same turn. What comes while a call is under way forms the next one, which goes as soon as that call is back, is full, or
-has waited for half as long as calls take, and for `Limits.wait` at most.
+has waited for an eighth of the time that calls take, and for `Limits.wait` at most.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class Limits:
         return max((size for size in self.sizes if size <= waiting), default=min(self.sizes))
 
 
+_SHARE = 8
+"""A request waits for an eighth of the time that calls take: longer left the backend idle, and answers were fewer."""
 _MEMORY = 8
 """Over how many calls the time that they take is averaged."""
 
@@ -137,8 +139,8 @@ class _Lane:
         return not self.calls or full or now - self.waiting[0].since >= self.patience(limits)
 
     def patience(self, limits: Limits) -> float:
-        """Seconds that a request waits for the call under way: half as long as a call takes, so that two take turns."""
-        return min(limits.wait, self.took / 2)
+        """Seconds that a request waits for the call under way, so that calls take turns and company can come."""
+        return min(limits.wait, self.took / _SHARE)
 
 
 class Batcher:
