@@ -10,19 +10,12 @@ import matplotlib as mpl
 import numpy as np
 from calibrating.ours import HEADWISE
 from calibrating.tables import Record, by_method, figures, grouped
+from plot_style import OURS, STYLE
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "headwise",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
-OURS, THEIRS = "#0b6e4f", "#8a8d91"
+THEIRS = "#8a8d91"
 
 
 def write(records: Sequence[Record], folder: Path) -> None:

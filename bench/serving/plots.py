@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from plot_style import OURS, STYLE
 from serving.criteria import only
 from serving.sides import HEADWISE
 from serving.tables import Record, grouped, median
@@ -14,15 +15,6 @@ from serving.tables import Record, grouped, median
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "headwise",
-    "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
-OURS = "#0b6e4f"
 THEIRS = ("#8a8d91", "#b5763a", "#5b7fb0", "#9a5b86", "#7d8f3c", "#444444", "#c2a83e")
 
 

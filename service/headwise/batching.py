@@ -163,19 +163,19 @@ class Batcher:
     async def run(
         self, work: Work[A], inputs: Any, rows: int, asked: Hashable, *, size: int = 0, kind: Hashable, deadline: float
     ) -> Part[A]:
-        """`put`, and wait for the answer; a caller who is cancelled leaves.
+        """Answer one request; a caller who is cancelled leaves. See `_put` for what is asked.
 
         Raises: what `work` raises for this request's rows; BackendTimeoutError at the deadline. An error of other
         requests in the batch does not reach it.
         """
-        member = self.put(work, inputs, rows, asked, size=size, kind=kind, deadline=deadline)
+        member = self._put(work, inputs, rows, asked, size=size, kind=kind, deadline=deadline)
         try:
             return await member.answer
         except asyncio.CancelledError:
-            self.leave(member)
+            self._leave(member)
             raise
 
-    def put(
+    def _put(
         self, work: Work[A], inputs: Any, rows: int, asked: Hashable, *, size: int = 0, kind: Hashable, deadline: float
     ) -> Member[A]:
         """Take up a request of `rows` rows and `size` bytes; deadline by the loop's clock.
@@ -196,7 +196,7 @@ class Batcher:
             self._watch(deadline, lane.loop)
         return member
 
-    def leave(self, member: Member[Any]) -> None:
+    def _leave(self, member: Member[Any]) -> None:
         """Nobody waits for this request any more: a call that runs for nobody ends."""
         for task, members in member.lane.calls.items():
             if member in members and all(mate.answer.done() for mate in members):

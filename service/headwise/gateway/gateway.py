@@ -25,7 +25,7 @@ from headwise.errors import (
     VersionNotFoundError,
 )
 from headwise.gateway.classification import Classification, RequestOptions
-from headwise.gateway.head_call import ContradictionError, HeadCall
+from headwise.gateway.head_call import ContradictionError, HeadCall, left
 from headwise.gateway.row_lists import RowLists
 from headwise.preflight import check_inputs
 from headwise.repository.model_repository import ModelRepository
@@ -188,20 +188,14 @@ class Gateway:
             call = await self._call(spec, deadline, outputs)
         asked = call.asked(options)
         if type(read) is RowLists and (kind := call.kind_of_lists) is not None:
-            member = self._batcher.put(call, read, len(read.rows), asked, kind=kind, deadline=deadline)
+            inputs: Arrays | RowLists = read
+            rows, size = len(read.rows), 0
         else:
-            inputs = read(call.signature)
-            if isinstance(inputs, asyncio.Future):
-                inputs = await inputs
-            rows = check_inputs(inputs, call.signature)
-            size = sum([array.nbytes for array in inputs.values()])
-            kind = call.kind(inputs)
-            member = self._batcher.put(call, inputs, rows, asked, size=size, kind=kind, deadline=deadline)
+            inputs = arrays = await _read(read, call.signature)
+            rows, size = check_inputs(arrays, call.signature), sum([array.nbytes for array in arrays.values()])
+            kind = call.kind(arrays)
         try:
-            part = await member.answer
-        except asyncio.CancelledError:
-            self._batcher.leave(member)
-            raise
+            part = await self._batcher.run(call, inputs, rows, asked, size=size, kind=kind, deadline=deadline)
         except ContradictionError as found:
             error = found.error
             code = self._tripwires.refused(found.place, error)
@@ -214,8 +208,7 @@ class Gateway:
         if self._seen is not snapshot:
             self._seen = snapshot
             self._calls.clear()
-        left = max(deadline - asyncio.get_running_loop().time(), 0.001)
-        model = await self.resolve(spec, timeout=left)
+        model = await self.resolve(spec, timeout=left(deadline))
         alone = spec.name in self._unbatched
         call = HeadCall(model, spec.signature_name, outputs, self._backend, self._tripwires, alone=alone)
         # A label is the model server's to move.

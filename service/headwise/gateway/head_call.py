@@ -63,6 +63,7 @@ class _Alone:
 @dataclass(frozen=True)
 class HeadCall:
     """Made once for many requests; the `Work` of the batcher. outputs: wanted as they come, besides the heads'.
+
     alone: each request travels by itself, since rows depend on one another.
 
     Raises: HeadConfigError if the card is refused; HeadNotFoundError if it says nothing of the signature;
@@ -147,9 +148,8 @@ class HeadCall:
 
     async def call(self, inputs: Arrays, *, deadline: float) -> RawPrediction:
         """The heads' outputs and the further ones, of exactly this version; see `Work`."""
-        timeout = max(deadline - asyncio.get_running_loop().time(), 0.001)
         try:
-            raw = await self.backend.predict(self._target, inputs, timeout=timeout, outputs=self._wanted)
+            raw = await self.backend.predict(self._target, inputs, timeout=left(deadline), outputs=self._wanted)
         except BackendRejectedError as error:
             if error.status == "RESOURCE_EXHAUSTED":
                 raise BackendUnavailableError(f"the model server is busy: {error.detail}") from error
@@ -224,6 +224,11 @@ class HeadCall:
         shape = raw.outputs[name].shape
         if shape[:1] != (rows,):
             raise ContradictionError(self._places[name], OutputShapeError(f"it has the shape {shape} for {rows} rows"))
+
+
+def left(deadline: float) -> float:
+    """Seconds until a deadline of the loop's clock; a call that is late still needs a positive one to fail."""
+    return max(deadline - asyncio.get_running_loop().time(), 0.001)
 
 
 def _concatenated(inputs: Sequence[Arrays]) -> Arrays:

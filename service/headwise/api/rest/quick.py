@@ -7,7 +7,6 @@ read already. A request of one row costs less than half of what it costs there.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable
 from typing import Any
@@ -82,7 +81,7 @@ class Quick:
             await self._app(scope, _Again(message, receive), send)
             return
         given = headers.get(b"x-request-id")
-        identity = f"{random.getrandbits(128):032x}" if given is None else request_id(given.decode("latin-1"))
+        identity = request_id(None if given is None else given.decode("latin-1"))
         task = asyncio.current_task()
         assert task is not None
         self._watch.begin(task, receive)
