@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Iterator
 import structlog
 import uvicorn
 
+from headwise.api.rest.connection import Connection
 from headwise.bootstrap import Application, build
 from headwise.errors import ConfigurationError
 from headwise.lifecycle import Announcement, say, stop_signal
@@ -90,6 +91,7 @@ async def serve(
     http = _HttpServer(
         uvicorn.Config(
             application.rest.app,
+            http=Connection,
             log_config=None,
             log_level="warning",
             access_log=False,

@@ -78,22 +78,14 @@ class Lines:
         """What structlog's loggers do, for several events."""
         if level not in self._told:
             return
-        for event in events:
-            line: Any = event
-            for processor in self._processors:
-                line = processor(None, level, line)
-            self.msg(line)
+        lines: list[Any] = list(events)
+        for processor in self._processors:
+            lines = [processor(None, level, line) for line in lines]
+        self._keep(lines)
 
     def msg(self, line: str) -> None:
         """Write a line."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self.warning(line)
-            return
-        if not self._lines:
-            loop.call_later(_PATIENCE, self.flush)
-        self._lines.append(line)
+        self._keep([line])
 
     debug = info = msg
 
@@ -110,6 +102,18 @@ class Lines:
             lines, self._lines = self._lines, []
             if lines:
                 self._write(lines)
+
+    def _keep(self, lines: Sequence[str]) -> None:
+        """Write lines soon, or at once where no loop runs."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._lines += lines
+            self.flush()
+            return
+        if not self._lines:
+            loop.call_later(_PATIENCE, self.flush)
+        self._lines += lines
 
     def _write(self, lines: list[str]) -> None:
         self._stream.write("\n".join(lines) + "\n")
