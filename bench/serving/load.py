@@ -14,6 +14,7 @@ wrk corrects its percentiles for requests that a stalled answer kept back ("coor
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import tempfile
@@ -25,6 +26,8 @@ from serving.subjects import Body
 
 OPEN_CONNECTIONS = 200
 """Of an open loop: so many requests may be under way before one waits for an answer."""
+_LONGEST_MEAN = 0.5
+"""Seconds that a connection pauses on average, at most: servers close those that are silent for five."""
 
 SCRIPT = """
 local file = assert(io.open("%(body)s", "rb"))
@@ -85,8 +88,9 @@ def opened(url: str, body: Body, rate: float, seconds: float, answer_s: float) -
 
     Raises: LoadError.
     """
-    pause_ms = max(0.0, OPEN_CONNECTIONS / rate - answer_s) * 1e3
-    return _run(url, body, OPEN_CONNECTIONS, seconds, PAUSES % {"pause_ms": pause_ms})
+    connections = min(OPEN_CONNECTIONS, math.ceil(rate * (_LONGEST_MEAN + answer_s)))
+    pause_ms = max(0.0, connections / rate - answer_s) * 1e3
+    return _run(url, body, connections, seconds, PAUSES % {"pause_ms": pause_ms})
 
 
 def _run(url: str, body: Body, connections: int, seconds: float, pauses: str) -> Load:

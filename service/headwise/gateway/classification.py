@@ -117,6 +117,11 @@ class BatchAnswer:
         """How many rows."""
         return len(next(iter(self.heads.values())).raw)
 
+    @cached_property
+    def width(self) -> int:
+        """How many numbers a row has, of all heads together."""
+        return sum(head.raw[:1].size for head in self.heads.values())
+
     @property
     def whole(self) -> Classification:
         """The answers of a request that travelled alone."""

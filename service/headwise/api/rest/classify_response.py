@@ -10,6 +10,8 @@ import orjson
 
 from headwise import rows
 from headwise.api.options import Include
+from headwise.api.rest import large_bodies
+from headwise.api.rest.json_body import LARGE_BYTES
 from headwise.api.rest.provenance import provenance
 from headwise.errors import NonFiniteOutputError
 from headwise.gateway import BatchAnswer, Classification, HeadAnswer
@@ -17,6 +19,16 @@ from headwise.repository.served_model import ServedModel
 
 _ALIKE: frozenset[Include] = frozenset({"probabilities", "intervals"})
 """What is told of every row by itself, so that the requests of a batch may share it."""
+
+_NUMBER_BYTES = 20
+"""Of a probability in JSON, about."""
+
+
+async def written(answer: Classification, request_id: str, include: frozenset[Include]) -> bytes:
+    """`classification`, in a thread where it is large: other requests are answered meanwhile."""
+    if (answer.stop - answer.start) * answer.batch.width * _NUMBER_BYTES < LARGE_BYTES:
+        return classification(answer, request_id, include)
+    return await large_bodies.in_thread(classification, answer, request_id, include)
 
 
 def classification(answer: Classification, request_id: str, include: frozenset[Include]) -> bytes:

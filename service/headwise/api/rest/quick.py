@@ -88,7 +88,7 @@ class Quick:
         status = CLOSED
         try:
             found = await self._gateway.classify(spec, RowLists(rows, _read), _OPTIONS, timeout=self._timeout)
-            body = classify_response.classification(found, identity, _INCLUDE)
+            body = await classify_response.written(found, identity, _INCLUDE)
             headers_out = [
                 (b"content-length", b"%d" % len(body)),
                 (b"content-type", b"application/json"),
