@@ -1,0 +1,95 @@
+"""One call for several requests: each is answered, and none by another's fault."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from headwise.backends.base import RawPrediction
+from headwise.batching.lane import Member
+from headwise.batching.work import Part, Work
+
+
+async def run(work: Work[Any], members: Sequence[Member[Any]]) -> None:
+    """Answer every member, whatever happens: somebody waits for each."""
+    groups = _grouped(members)
+    ordered = list(itertools.chain.from_iterable(groups))
+    try:
+        inputs = work.join([member.inputs for member in ordered])
+    except Exception as error:  # noqa: BLE001  # as below
+        if len(ordered) > 1:
+            await asyncio.gather(*(run(work, some) for some in _told_apart(work, ordered) if some))
+        else:
+            _fail(ordered, error)
+        return
+    try:
+        raw = await work.call(inputs, deadline=max([member.deadline for member in ordered]))
+    except Exception as error:  # noqa: BLE001  # a batch that ended without an answer would leave its callers waiting
+        if len(ordered) > 1 and work.may_be_ones_fault(error):
+            half = len(ordered) // 2
+            await asyncio.gather(run(work, ordered[:half]), run(work, ordered[half:]))
+        else:
+            _fail(ordered, error)
+    else:
+        start = 0
+        for group in groups:
+            _answer(work, raw, group, start)
+            start += sum(member.rows for member in group)
+
+
+def _answer(work: Work[Any], raw: RawPrediction, group: Sequence[Member[Any]], start: int) -> None:
+    """Answer members that asked alike, whose rows begin at `start`."""
+    rows = sum(member.rows for member in group)
+    try:
+        answer = work.answer(_rows(raw, start, start + rows), group[0].asked, len(group))
+    except Exception as error:  # noqa: BLE001  # as above
+        if len(group) > 1:
+            for member in group:
+                _answer(work, raw, [member], start)
+                start += member.rows
+        else:
+            _fail(group, error)
+        return
+    at = 0
+    for member in group:
+        if not member.answer.done():
+            member.answer.set_result(Part(answer, at, at + member.rows))
+        at += member.rows
+
+
+def _grouped(members: Sequence[Member[Any]]) -> Sequence[Sequence[Member[Any]]]:
+    """The members by what they ask, each in the order in which it came."""
+    first = members[0].asked
+    if all(member.asked is first for member in members):
+        return [members]
+    groups: dict[Hashable, list[Member[Any]]] = {}
+    for member in members:
+        groups.setdefault(member.asked, []).append(member)
+    return list(groups.values())
+
+
+def _told_apart(work: Work[Any], members: Sequence[Member[Any]]) -> tuple[list[Member[Any]], list[Member[Any]]]:
+    """Fail the members whose inputs are at fault; those that are left, and nobody where all are at fault."""
+    good = []
+    for member in members:
+        try:
+            member.inputs = work.join([member.inputs])
+        except Exception as error:  # noqa: BLE001  # as above
+            _fail([member], error)
+        else:
+            good.append(member)
+    # Nobody is at fault alone where only the whole cannot be joined: halves will tell.
+    half = len(good) // 2 if len(good) == len(members) else len(good)
+    return good[:half], good[half:]
+
+
+def _rows(raw: RawPrediction, start: int, stop: int) -> RawPrediction:
+    return RawPrediction(raw.version, {name: array[start:stop] for name, array in raw.outputs.items()})
+
+
+def _fail(members: Sequence[Member[Any]], error: Exception) -> None:
+    for member in members:
+        if not member.answer.done():
+            member.answer.set_exception(error)

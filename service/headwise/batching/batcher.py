@@ -1,0 +1,157 @@
+"""When requests travel.
+
+Nothing waits while the backend is idle: the first request goes at the end of the loop's turn, with whatever came in the
+same turn. What comes while a call is under way forms the next one, which goes as soon as that call is back, is full, or
+has waited for an eighth of the time that calls take, and for `Limits.wait` at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Hashable, Iterable
+from functools import partial
+from typing import Any
+
+from headwise.batching import batch
+from headwise.batching.lane import Lane, Limits, Member
+from headwise.batching.work import A, Part, Work
+from headwise.errors import BackendTimeoutError
+
+
+class Batcher:
+    """Puts requests together; one for a gateway. Use it within one event loop."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._lanes: dict[Hashable, Lane] = {}
+        self._ready: deque[Lane] = deque()
+        self._calls = 0
+        self._pumping = False
+        self._sweep: asyncio.TimerHandle | None = None
+
+    @property
+    def kinds(self) -> int:
+        """How many kinds of requests are waiting or under way."""
+        return len(self._lanes)
+
+    async def run(
+        self, work: Work[A], inputs: Any, rows: int, asked: Hashable, *, size: int = 0, kind: Hashable, deadline: float
+    ) -> Part[A]:
+        """Answer one request; a caller who is cancelled leaves. See `_put` for what is asked.
+
+        Raises: what `work` raises for this request's rows; BackendTimeoutError at the deadline. An error of other
+        requests in the batch does not reach it.
+        """
+        member = self._put(work, inputs, rows, asked, size=size, kind=kind, deadline=deadline)
+        try:
+            return await member.answer
+        except asyncio.CancelledError:
+            self._leave(member)
+            raise
+
+    def _put(
+        self, work: Work[A], inputs: Any, rows: int, asked: Hashable, *, size: int = 0, kind: Hashable, deadline: float
+    ) -> Member[A]:
+        """Take up a request of `rows` rows and `size` bytes; deadline by the loop's clock.
+
+        kind: requests of equal kinds travel together; None: it travels alone.
+        """
+        lane = self._lanes.get(kind)
+        if lane is None:
+            key = object() if kind is None else kind
+            lane = self._lanes[key] = Lane(key, work, asyncio.get_running_loop())
+        member: Member[A] = Member(inputs, rows, size, asked, deadline, lane)
+        lane.waiting.append(member)
+        lane.rows += rows
+        lane.size += size
+        if not lane.queued:
+            self._wake(lane)
+        if self._sweep is None or deadline < self._sweep.when():
+            self._watch(deadline, lane.loop)
+        return member
+
+    def _leave(self, member: Member[Any]) -> None:
+        """Nobody waits for this request any more: a call that runs for nobody ends."""
+        for task, members in member.lane.calls.items():
+            if member in members and all(mate.answer.done() for mate in members):
+                task.cancel()
+
+    def _wake(self, lane: Lane) -> None:
+        """Have the lane looked at when the loop's turn ends, after the lanes that came before it."""
+        if not lane.queued:
+            lane.queued = True
+            self._ready.append(lane)
+        if not self._pumping:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Start what is due, a call of each lane in turn, while there is room for calls."""
+        self._pumping = False
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        while self._ready and self._calls < self._limits.calls_in_all:
+            lane = self._ready.popleft()
+            lane.queued = False
+            if lane.due(self._limits, now) and (members := lane.take(self._limits)):
+                task = loop.create_task(batch.run(lane.work, members))
+                lane.calls[task] = members
+                self._calls += 1
+                task.add_done_callback(partial(self._landed, lane, now))
+                if lane.waiting:
+                    lane.queued = True
+                    self._ready.append(lane)
+            elif lane.waiting and lane.timer is None and len(lane.calls) < self._limits.calls:
+                lane.timer = loop.call_at(lane.waiting[0].since + lane.patience(self._limits), self._ring, lane)
+            self._forget(lane)
+
+    def _ring(self, lane: Lane) -> None:
+        """A request of the lane has waited long enough."""
+        lane.timer = None
+        self._wake(lane)
+
+    def _landed(self, lane: Lane, began: float, task: asyncio.Task[None]) -> None:
+        self._calls -= 1
+        lane.learn(lane.loop.time() - began)
+        for member in lane.calls.pop(task):
+            if not member.answer.done():  # the call was cancelled
+                member.answer.cancel()
+        self._wake(lane)
+
+    def _forget(self, lane: Lane) -> None:
+        """A lane without requests is gone: its model may be, too."""
+        if not (lane.waiting or lane.calls or lane.queued):
+            if lane.timer is not None:
+                lane.timer.cancel()
+            self._lanes.pop(lane.key, None)
+
+    def _watch(self, deadline: float, loop: asyncio.AbstractEventLoop) -> None:
+        """Have somebody look when the next deadline comes; one timer is enough for all."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        self._sweep = loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        """Answer those whose deadline has come; their batch-mates go on."""
+        self._sweep = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        left = math.inf
+        for member in self._members():
+            if member.answer.done():
+                continue
+            if member.deadline <= now:
+                waited = f"the model server did not answer within {now - member.since:.3g} s"
+                member.answer.set_exception(BackendTimeoutError(waited))
+            else:
+                left = min(left, member.deadline)
+        if left < math.inf:
+            self._watch(left, loop)
+
+    def _members(self) -> Iterable[Member[Any]]:
+        for lane in self._lanes.values():
+            yield from lane.waiting
+            for members in lane.calls.values():
+                yield from members

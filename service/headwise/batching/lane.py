@@ -1,0 +1,109 @@
+"""Requests that wait for a call, and how far they may be put together."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic
+
+from headwise.batching.work import A, Part, Work
+
+_SHARE = 8
+"""A request waits for an eighth of the time that calls take: longer left the backend idle, and answers were fewer."""
+_MEMORY = 8
+"""Over how many calls the time that they take is averaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far requests may be put together.
+
+    rows, size: of a call, size in bytes; a request that is larger alone goes alone. Above a quarter of a megabyte it
+    costs more to copy tensors together than the calls that it saves. wait: seconds after which a request
+    goes although earlier calls of its kind are still under way. calls: under way at once, of one kind; of all kinds
+    `calls_in_all`. sizes: numbers of rows that the backend pads a batch to (TensorFlow Serving's allowed_batch_sizes).
+    """
+
+    rows: int = 1024
+    size: int = 256 * 1024
+    wait: float = 0.005
+    calls: int = 2
+    calls_in_all: int = 16
+    sizes: tuple[int, ...] = ()
+
+    @property
+    def full(self) -> int:
+        """The rows of a call that cannot grow."""
+        return max(self.sizes, default=self.rows)
+
+    def most_rows(self, waiting: int) -> int:
+        """How many of the waiting rows the next call should take: no more than fill a size, where there are sizes."""
+        if not self.sizes:
+            return self.rows
+        return max((size for size in self.sizes if size <= waiting), default=min(self.sizes))
+
+
+class Member(Generic[A]):
+    """A request on its way; `answer` is a future."""
+
+    __slots__ = ("answer", "asked", "deadline", "inputs", "lane", "rows", "since", "size")
+
+    def __init__(self, inputs: Any, rows: int, size: int, asked: Hashable, deadline: float, lane: Lane) -> None:
+        self.inputs = inputs
+        self.rows = rows
+        self.size = size
+        self.asked = asked
+        self.deadline = deadline
+        self.lane = lane
+        self.since = lane.loop.time()
+        self.answer: asyncio.Future[Part[A]] = lane.loop.create_future()
+
+
+class Lane:
+    """Requests that may travel together: those that wait, and the calls under way."""
+
+    def __init__(self, key: Hashable, work: Work[Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.key = key
+        self.loop = loop
+        self.work = work
+        self.waiting: deque[Member[Any]] = deque()
+        self.rows = self.size = 0
+        self.queued = False
+        self.timer: asyncio.TimerHandle | None = None
+        self.calls: dict[asyncio.Task[None], Sequence[Member[Any]]] = {}
+        self.took = math.inf
+
+    def take(self, limits: Limits) -> list[Member[Any]]:
+        """The members of the next call; those that have been answered meanwhile, or are gone, are left out."""
+        taken: list[Member[Any]] = []
+        rows = size = 0
+        most = limits.most_rows(self.rows)
+        while self.waiting:
+            member = self.waiting[0]
+            if not member.answer.done():
+                if taken and (rows + member.rows > most or size + member.size > limits.size):
+                    break
+                taken.append(member)
+                rows, size = rows + member.rows, size + member.size
+            self.waiting.popleft()
+            self.rows -= member.rows
+            self.size -= member.size
+        return taken
+
+    def due(self, limits: Limits, now: float) -> bool:
+        """Whether the next call may go."""
+        if not self.waiting or len(self.calls) >= limits.calls:
+            return False
+        full = self.rows >= limits.full or self.size >= limits.size
+        return not self.calls or full or now - self.waiting[0].since >= self.patience(limits)
+
+    def patience(self, limits: Limits) -> float:
+        """Seconds that a request waits for the call under way, so that calls take turns and company can come."""
+        return min(limits.wait, self.took / _SHARE)
+
+    def learn(self, took: float) -> None:
+        """A call took so many seconds."""
+        self.took = took if self.took == math.inf else self.took + (took - self.took) / _MEMORY

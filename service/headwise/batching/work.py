@@ -1,0 +1,38 @@
+"""What the batcher is given to do, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from headwise.backends.base import Arrays, RawPrediction
+
+A = TypeVar("A")
+Answer_co = TypeVar("Answer_co", covariant=True)
+
+
+class Work(Protocol[Answer_co]):
+    """What is done for a batch."""
+
+    def join(self, inputs: Sequence[Any]) -> Arrays:
+        """The inputs of several requests as those of one call.
+
+        Raises: HeadwiseError, which may be one request's fault: each is then tried by itself.
+        """
+
+    async def call(self, inputs: Arrays, *, deadline: float) -> RawPrediction:
+        """Ask the backend; deadline by the loop's clock. Every output has as many rows as the inputs."""
+
+    def may_be_ones_fault(self, error: Exception) -> bool:
+        """Whether a call that failed so may go well without one of its requests."""
+
+    def answer(self, raw: RawPrediction, asked: Any, requests: int) -> Answer_co:
+        """The answer to so many requests that asked alike, from their rows of the outputs."""
+
+
+class Part(NamedTuple, Generic[A]):
+    """A request's rows of an answer, from start to stop."""
+
+    answer: A
+    start: int
+    stop: int
