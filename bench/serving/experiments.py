@@ -78,6 +78,8 @@ FORMS = (
     Form("V2 JSON", lambda subject, batch: subjects.as_v2(batch, _v2_path(subject), subject.input)),
     Form("V2 binary", lambda subject, batch: subjects.as_v2_binary(batch, _v2_path(subject), subject.input)),
 )
+UNDERSTOOD = {HEADWISE: tuple(form.name for form in FORMS), NOOP: ("JSON", "raw")}
+"""The forms that a side is asked in; the others in their own JSON. A no-op shows what receiving a body takes alone."""
 
 
 def _path(subject: Subject) -> str:
@@ -98,9 +100,12 @@ def body_sizes(stage: Stage, scale: Scale, names: Sequence[str]) -> Iterator[Cel
         key = {"experiment": "sizes", "subject": name, "numbers": subject.numbers, "connections": 4}
         turns = []
         for one in stage.sides(subject, None if big else (HEADWISE, PLAIN, NOOP)):
-            ours = [(form.name, form.body(subject, batch)) for form in FORMS]
-            forms = ours if one.side.name == HEADWISE else [("JSON", one.side.body(subject, batch))]
-            for form, body in forms:
+            if one.side.name in UNDERSTOOD:
+                wanted = UNDERSTOOD[one.side.name]
+                bodies = [(form.name, form.body(subject, batch)) for form in FORMS if form.name in wanted]
+            else:
+                bodies = [("JSON", one.side.body(subject, batch))]
+            for form, body in bodies:
                 turns.append(http_turn(one, body, 4, seconds, {**key, "form": form, "bytes": len(body.content)}))
         through_grpc = {**key, "form": "gRPC", "bytes": 4 * batch.size}
         turns.append(direct_turn(stage, subject, batch, 4, seconds, through_grpc))

@@ -52,7 +52,7 @@ def parts(stage: Stage, scratch: Path, sides: Sequence[Side], scale: Scale, subj
         Part(
             "sizes",
             lambda: experiments.body_sizes(stage, scale, [first, "pixels", "image"]),
-            24 + peers,
+            27 + peers,
             1.4 * seconds,
             start,
         ),
