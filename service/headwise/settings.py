@@ -56,7 +56,9 @@ class Settings(BaseSettings):
         1024, gt=0, description="How many rows of concurrent requests travel as one call of the model server."
     )
     batch_wait: float = Field(
-        0.005, ge=0, description="How long a request waits for a call of its kind under way, before it goes beside it."
+        0.005,
+        ge=0,
+        description="At most how long a request waits for a call of its kind under way, before it goes beside it.",
     )
     allowed_batch_sizes: tuple[PositiveInt, ...] = Field(
         (), description="Numbers of rows that the model server pads to (its `allowed_batch_sizes`): calls fill them."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -13,14 +12,18 @@ from headwise.batching.work import Part, Work
 
 
 async def run(work: Work[Any], members: Sequence[Member[Any]]) -> None:
-    """Answer every member, whatever happens: somebody waits for each."""
+    """Answer every member that still waits, whatever happens; never more than one call under way."""
+    members = [member for member in members if not member.answer.done()]
+    if not members:
+        return
     groups = _grouped(members)
     ordered = list(itertools.chain.from_iterable(groups))
     try:
         inputs = work.join([member.inputs for member in ordered])
     except Exception as error:  # noqa: BLE001  # as below
         if len(ordered) > 1:
-            await asyncio.gather(*(run(work, some) for some in _told_apart(work, ordered) if some))
+            for some in _told_apart(work, ordered):
+                await run(work, some)
         else:
             _fail(ordered, error)
         return
@@ -29,7 +32,8 @@ async def run(work: Work[Any], members: Sequence[Member[Any]]) -> None:
     except Exception as error:  # noqa: BLE001  # a batch that ended without an answer would leave its callers waiting
         if len(ordered) > 1 and work.may_be_ones_fault(error):
             half = len(ordered) // 2
-            await asyncio.gather(run(work, ordered[:half]), run(work, ordered[half:]))
+            await run(work, ordered[:half])
+            await run(work, ordered[half:])
         else:
             _fail(ordered, error)
     else:
@@ -71,7 +75,7 @@ def _grouped(members: Sequence[Member[Any]]) -> Sequence[Sequence[Member[Any]]]:
 
 
 def _told_apart(work: Work[Any], members: Sequence[Member[Any]]) -> tuple[list[Member[Any]], list[Member[Any]]]:
-    """Fail the members whose inputs are at fault; those that are left, and nobody where all are at fault."""
+    """Fail the members whose inputs are at fault; the others, whose inputs are arrays now: in halves where none is."""
     good = []
     for member in members:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import deque
 from collections.abc import Hashable, Iterable
 from functools import partial
@@ -18,6 +19,9 @@ from headwise.batching import batch
 from headwise.batching.lane import Lane, Limits, Member
 from headwise.batching.work import A, Part, Work
 from headwise.errors import BackendTimeoutError
+
+_TICK = 0.001
+"""uvloop's clock has whole milliseconds: a shorter timer rings at once, and again and again until the next of them."""
 
 
 class Batcher:
@@ -30,6 +34,7 @@ class Batcher:
         self._calls = 0
         self._pumping = False
         self._sweep: asyncio.TimerHandle | None = None
+        self._swept = math.inf
 
     @property
     def kinds(self) -> int:
@@ -39,24 +44,13 @@ class Batcher:
     async def run(
         self, work: Work[A], inputs: Any, rows: int, asked: Hashable, *, size: int = 0, kind: Hashable, deadline: float
     ) -> Part[A]:
-        """Answer one request; a caller who is cancelled leaves. See `_put` for what is asked.
+        """Answer a request of `rows` rows and `size` bytes; a caller who is cancelled leaves.
+
+        asked: what `work.answer` is told; those of a call that asked alike share an answer. kind: requests of equal
+        kinds travel together; None: it travels alone. deadline: by the loop's clock.
 
         Raises: what `work` raises for this request's rows; BackendTimeoutError at the deadline. An error of other
         requests in the batch does not reach it.
-        """
-        member = self._put(work, inputs, rows, asked, size=size, kind=kind, deadline=deadline)
-        try:
-            return await member.answer
-        except asyncio.CancelledError:
-            self._leave(member)
-            raise
-
-    def _put(
-        self, work: Work[A], inputs: Any, rows: int, asked: Hashable, *, size: int = 0, kind: Hashable, deadline: float
-    ) -> Member[A]:
-        """Take up a request of `rows` rows and `size` bytes; deadline by the loop's clock.
-
-        kind: requests of equal kinds travel together; None: it travels alone.
         """
         lane = self._lanes.get(kind)
         if lane is None:
@@ -68,9 +62,13 @@ class Batcher:
         lane.size += size
         if not lane.queued:
             self._wake(lane)
-        if self._sweep is None or deadline < self._sweep.when():
+        if deadline < self._swept:
             self._watch(deadline, lane.loop)
-        return member
+        try:
+            return await member.answer
+        except asyncio.CancelledError:
+            self._leave(member)
+            raise
 
     def _leave(self, member: Member[Any]) -> None:
         """Nobody waits for this request any more: a call that runs for nobody ends."""
@@ -91,7 +89,7 @@ class Batcher:
         """Start what is due, a call of each lane in turn, while there is room for calls."""
         self._pumping = False
         loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = time.perf_counter()
         while self._ready and self._calls < self._limits.calls_in_all:
             lane = self._ready.popleft()
             lane.queued = False
@@ -104,7 +102,8 @@ class Batcher:
                     lane.queued = True
                     self._ready.append(lane)
             elif lane.waiting and lane.timer is None and len(lane.calls) < self._limits.calls:
-                lane.timer = loop.call_at(lane.waiting[0].since + lane.patience(self._limits), self._ring, lane)
+                left = lane.waiting[0].since + lane.patience(self._limits) - now
+                lane.timer = loop.call_later(max(left, _TICK), self._ring, lane)
             self._forget(lane)
 
     def _ring(self, lane: Lane) -> None:
@@ -114,7 +113,7 @@ class Batcher:
 
     def _landed(self, lane: Lane, began: float, task: asyncio.Task[None]) -> None:
         self._calls -= 1
-        lane.learn(lane.loop.time() - began)
+        lane.learn(time.perf_counter() - began)
         for member in lane.calls.pop(task):
             if not member.answer.done():  # the call was cancelled
                 member.answer.cancel()
@@ -131,19 +130,19 @@ class Batcher:
         """Have somebody look when the next deadline comes; one timer is enough for all."""
         if self._sweep is not None:
             self._sweep.cancel()
-        self._sweep = loop.call_at(deadline, self._expire)
+        self._sweep, self._swept = loop.call_at(deadline, self._expire), deadline
 
     def _expire(self) -> None:
         """Answer those whose deadline has come; their batch-mates go on."""
-        self._sweep = None
+        self._sweep, self._swept = None, math.inf
         loop = asyncio.get_running_loop()
-        now = loop.time()
+        now, clock = loop.time(), time.perf_counter()
         left = math.inf
         for member in self._members():
             if member.answer.done():
                 continue
             if member.deadline <= now:
-                waited = f"the model server did not answer within {now - member.since:.3g} s"
+                waited = f"the model server did not answer within {clock - member.since:.3g} s"
                 member.answer.set_exception(BackendTimeoutError(waited))
             else:
                 left = min(left, member.deadline)

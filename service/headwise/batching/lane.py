@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -22,9 +23,10 @@ class Limits:
     """How far requests may be put together.
 
     rows, size: of a call, size in bytes; a request that is larger alone goes alone. Above a quarter of a megabyte it
-    costs more to copy tensors together than the calls that it saves. wait: seconds after which a request
-    goes although earlier calls of its kind are still under way. calls: under way at once, of one kind; of all kinds
-    `calls_in_all`. sizes: numbers of rows that the backend pads a batch to (TensorFlow Serving's allowed_batch_sizes).
+    costs more to copy tensors together than the calls that it saves. wait: seconds after which, at most, a request
+    goes beside a call of its kind. calls: under way at once, of one kind; of all kinds `calls_in_all`. sizes: numbers
+    of rows that the backend pads a batch to (TensorFlow Serving's allowed_batch_sizes); those above `rows` are not
+    filled.
     """
 
     rows: int = 1024
@@ -33,6 +35,9 @@ class Limits:
     calls: int = 2
     calls_in_all: int = 16
     sizes: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sizes", tuple(size for size in self.sizes if size <= self.rows))
 
     @property
     def full(self) -> int:
@@ -58,7 +63,7 @@ class Member(Generic[A]):
         self.asked = asked
         self.deadline = deadline
         self.lane = lane
-        self.since = lane.loop.time()
+        self.since = time.perf_counter()
         self.answer: asyncio.Future[Part[A]] = lane.loop.create_future()
 
 

@@ -128,7 +128,7 @@ class BatchAnswer:
         return Classification(self, 0, self.size)
 
     def once(self, key: Hashable, make: Callable[[BatchAnswer], T]) -> T:
-        """What all its requests tell alike, made by the first of them."""
+        """What all its requests tell alike, made by the first of them; threads that ask at once may each make it."""
         if key not in self._made:
             self._made[key] = make(self)
         found: T = self._made[key]

@@ -90,7 +90,7 @@ class Gateway:
             if error.status != "NOT_FOUND":
                 raise
         # The version was unloaded between the look and the call: look again, and try once more.
-        await self.repository.refresh()
+        await asyncio.shield(self.repository.refresh())  # a caller who leaves must not end a look that others share
         try:
             return await self._classify(spec, read, options, deadline, outputs)
         except BackendRejectedError as error:
@@ -189,7 +189,8 @@ class Gateway:
         asked = call.asked(options)
         if type(read) is RowLists and (kind := call.kind_of_lists) is not None:
             inputs: Arrays | RowLists = read
-            rows, size = len(read.rows), 0
+            rows = len(read.rows)
+            size = rows * call.bytes_of_lists
         else:
             inputs = arrays = await _read(read, call.signature)
             rows, size = check_inputs(arrays, call.signature), sum([array.nbytes for array in arrays.values()])

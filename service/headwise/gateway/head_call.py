@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -54,7 +55,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Alone:
+class _Incomparable:
     """As `Asked`, for options that cannot be compared: equal to itself only."""
 
     by_head: Mapping[str, Options]
@@ -76,8 +77,11 @@ class HeadCall:
     backend: Backend
     tripwires: Tripwires
     alone: bool = False
+    heads: Mapping[str, Head] = field(init=False, repr=False)
+    """By output name."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "heads", self.model.heads(self.signature_name))
         if unknown := [name for name in self.outputs if name not in self.signature.outputs]:
             known = ", ".join(map(repr, self.signature.outputs))
             raise InvalidRequestError(f"{self.model} has no output {unknown[0]!r}; its outputs are {known}")
@@ -86,11 +90,6 @@ class HeadCall:
     def signature(self) -> Signature:
         """What the inputs are held against."""
         return self.model.signature(self.signature_name)
-
-    @cached_property
-    def heads(self) -> Mapping[str, Head]:
-        """The heads by output name."""
-        return self.model.heads(self.signature_name)
 
     def kind(self, inputs: Arrays) -> Hashable:
         """What travels together: tensors of equal dtypes and shapes but for their rows; None: each request alone."""
@@ -107,6 +106,14 @@ class HeadCall:
             return None
         known = [(name, NUMPY_DTYPES.get(spec.dtype), (spec.shape or ())[1:]) for name, spec in specs.items()]
         return self._key, tuple((name, dtype.num, shape) for name, dtype, shape in known if dtype is not None)
+
+    @cached_property
+    def bytes_of_lists(self) -> int:
+        """What a row takes as arrays, where `kind_of_lists` is known."""
+        return sum(
+            NUMPY_DTYPES[spec.dtype].itemsize * math.prod(size or 0 for size in (spec.shape or ())[1:])
+            for spec in self.signature.inputs.values()
+        )
 
     def join(self, inputs: Sequence[Arrays | RowLists]) -> Arrays:
         """The rows of several requests as one; see `Work`."""
@@ -132,7 +139,7 @@ class HeadCall:
             spec.shape is not None and spec.shape[:1] == (None,) for spec in self.signature.inputs.values()
         )
 
-    def asked(self, options: RequestOptions) -> Asked | _Alone:
+    def asked(self, options: RequestOptions) -> Asked | _Incomparable:
         """What the options ask of the heads, checked against them.
 
         Raises: InvalidRequestError.
@@ -143,7 +150,7 @@ class HeadCall:
         try:
             hash(asked)
         except TypeError:  # a rule of the request's own holds a mapping: it is compared with no other
-            return _Alone(asked.by_head)
+            return _Incomparable(asked.by_head)
         return asked
 
     async def call(self, inputs: Arrays, *, deadline: float) -> RawPrediction:
@@ -161,7 +168,7 @@ class HeadCall:
             self._check_rows(raw, name, rows)
         return raw
 
-    def answer(self, raw: RawPrediction, asked: Asked | _Alone, requests: int) -> BatchAnswer:
+    def answer(self, raw: RawPrediction, asked: Asked | _Incomparable, requests: int) -> BatchAnswer:
         """What the heads answer for so many requests at once; see `Work`.
 
         Raises: ContradictionError, of one request or of the first of several that one of them met.

@@ -67,7 +67,8 @@ class Lines:
         self._processors = processors
         self._told = {name for name in ("debug", "info", "warning", "error") if getattr(logging, name.upper()) >= least}
         self._lines: list[str] = []
-        self._lock = threading.Lock()
+        self._flushing: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.RLock()
         atexit.register(self.flush)
 
     def __call__(self, *_: object) -> Lines:
@@ -91,8 +92,9 @@ class Lines:
 
     def warning(self, line: str) -> None:
         """Write a line at once, and what was told before it."""
-        self._lines.append(line)
-        self.flush()
+        with self._lock:
+            self._lines.append(line)
+            self.flush()
 
     error = critical = exception = warning
 
@@ -105,19 +107,29 @@ class Lines:
 
     def _keep(self, lines: Sequence[str]) -> None:
         """Write lines soon, or at once where no loop runs."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        loop = _running_loop()
+        with self._lock:
             self._lines += lines
-            self.flush()
-            return
-        if not self._lines:
-            loop.call_later(_PATIENCE, self.flush)
-        self._lines += lines
+            if loop is None:
+                self.flush()
+            elif self._flushing is not loop:
+                self._flushing = loop
+                loop.call_later(_PATIENCE, self._flush_later)
+
+    def _flush_later(self) -> None:
+        self._flushing = None
+        self.flush()
 
     def _write(self, lines: list[str]) -> None:
         self._stream.write("\n".join(lines) + "\n")
         self._stream.flush()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _stamp() -> str:

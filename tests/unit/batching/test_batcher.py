@@ -97,6 +97,60 @@ async def begun(batcher: Batcher, work: Doubling, *requests: Arrays, **options: 
     return tasks
 
 
+async def test_bad_rows_cost_one_call_after_the_other() -> None:
+    """A model server takes only so many calls at once, and good mates must not be refused for that."""
+    work = Doubling(bad=frozenset({1.0, 6.0, 11.0}))
+    under_way = most = 0
+    answered = work.call
+
+    async def call(inputs: Arrays, *, deadline: float) -> RawPrediction:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            await turns()
+            return await answered(inputs, deadline=deadline)
+        finally:
+            under_way -= 1
+
+    work.call = call  # type: ignore[method-assign]
+    batcher = Batcher()
+    answers = await asyncio.gather(*(run(batcher, work, rows(n)) for n in range(16)), return_exceptions=True)
+    assert [n for n, answer in enumerate(answers) if isinstance(answer, InvalidTensorError)] == [1, 6, 11]
+    assert [answer for answer in answers if isinstance(answer, list)] == [[2.0 * n] for n in range(16) if n % 5 != 1]
+    assert most == 1
+
+
+async def test_who_has_been_answered_meanwhile_is_not_asked_for_again() -> None:
+    work = Doubling(bad=frozenset({1.0}), held=asyncio.Event())
+    batcher = Batcher()
+    bad, late = await begun(batcher, work, rows(1), rows(2))
+    late.cancel()
+    await turns()
+    work.held.set()  # type: ignore[union-attr]
+    with pytest.raises(InvalidTensorError):
+        await bad
+    assert work.calls == [[1, 2], [1]]
+
+
+async def test_deadlines_of_less_than_a_millisecond_are_heard() -> None:
+    work = Doubling(held=asyncio.Event())
+    batcher = Batcher()
+    late = [asyncio.ensure_future(run(batcher, work, rows(n), seconds=n * 1e-4)) for n in range(1, 12)]
+    async with asyncio.timeout(5):
+        for request in late:
+            with pytest.raises(BackendTimeoutError):
+                await request
+            later = asyncio.ensure_future(run(batcher, work, rows(0), seconds=1e-4))
+            with pytest.raises(BackendTimeoutError):
+                await later
+
+
+def test_sizes_that_a_call_may_not_have_are_not_filled() -> None:
+    assert Limits(rows=256, sizes=(64, 1024)).most_rows(2000) == 64
+    assert Limits(rows=256, sizes=(1024,)).most_rows(2000) == 256
+
+
 async def test_a_request_alone_goes_at_once() -> None:
     work = Doubling(held=asyncio.Event())
     (task,) = await begun(Batcher(), work, rows(1, 2))

@@ -1,10 +1,14 @@
 """Log lines: one an event, on standard error, as JSON or for people."""
 
+import asyncio
+import io
 import json
 import subprocess
 import sys
 
 import pytest
+
+from headwise.telemetry.logs import Lines
 
 EVENTS = """
 import sys, structlog
@@ -55,3 +59,60 @@ def test_lines_for_people_have_no_colours_in_a_file() -> None:
     assert "request" in request
     assert "status=200" in request
     assert "\x1b" not in request
+
+
+def lines(stream: io.StringIO) -> Lines:
+    return Lines(stream, [lambda _, __, event: event["event"]], 20)
+
+
+def test_outside_of_a_loop_a_line_is_written_at_once() -> None:
+    stream = io.StringIO()
+    lines(stream).info("one")
+    assert stream.getvalue() == "one\n"
+
+
+@pytest.mark.anyio
+async def test_in_a_loop_lines_wait_for_others() -> None:
+    stream = io.StringIO()
+    log = lines(stream)
+    log.info("one")
+    log.tell("info", [{"event": "two"}, {"event": "three"}])
+    log.tell("debug", [{"event": "quiet"}])
+    assert stream.getvalue() == ""
+    await asyncio.sleep(0.05)
+    assert stream.getvalue() == "one\ntwo\nthree\n"
+
+
+@pytest.mark.anyio
+async def test_a_warning_goes_at_once_behind_what_was_told_before_it() -> None:
+    stream = io.StringIO()
+    log = lines(stream)
+    log.info("one")
+    log.warning("two")
+    assert stream.getvalue() == "one\ntwo\n"
+
+
+@pytest.mark.anyio
+async def test_what_a_thread_tells_does_not_keep_the_loops_lines() -> None:
+    stream = io.StringIO()
+    log = lines(stream)
+    log.info("one")
+    await asyncio.to_thread(log.info, "two")
+    log.info("three")
+    await asyncio.sleep(0.05)
+    log.info("four")
+    await asyncio.sleep(0.05)
+    assert stream.getvalue() == "one\ntwo\nthree\nfour\n"
+
+
+def test_a_loop_that_ended_keeps_no_lines() -> None:
+    stream = io.StringIO()
+    log = lines(stream)
+
+    async def tell(text: str, seconds: float) -> None:
+        log.info(text)
+        await asyncio.sleep(seconds)
+
+    asyncio.run(tell("one", 0))
+    asyncio.run(tell("two", 0.05))
+    assert stream.getvalue() == "one\ntwo\n"

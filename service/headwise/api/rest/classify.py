@@ -18,7 +18,6 @@ from headwise.api.rest.accept import quality
 from headwise.api.rest.classify_request import read_options
 from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.instances import read_inputs
-from headwise.api.rest.json_body import LARGE_BYTES
 from headwise.api.rest.media import arrays, ndjson, npz
 from headwise.api.rest.media import options as query
 from headwise.api.rest.problems import problem
@@ -63,8 +62,7 @@ class Classify:
             body = message.get("body", b"")
             if kind in arrays.READERS and (kind != arrays.RAW or exchange.headers.get(arrays.DTYPE)):
                 return await self._arrays(Request(scope), exchange, spec, body)
-            small = len(body) < LARGE_BYTES
-            document = parse(body) if small else await large_bodies.in_thread(parse, body)
+            document = await large_bodies.of_size(len(body), parse, body)
             if document is None:
                 call = Call("classify", spec)
                 return to_response(
@@ -131,11 +129,7 @@ class _Json(Response):
 
     def __init__(self, body: bytes, version: int) -> None:
         self.body = body
-        self.raw_headers = [
-            (b"content-length", b"%d" % len(body)),
-            (b"content-type", b"application/json"),
-            (b"x-model-version", b"%d" % version),
-        ]
+        self.raw_headers = classify_response.headers(body, version)
 
     async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
         """Answer."""

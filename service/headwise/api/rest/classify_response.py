@@ -11,7 +11,6 @@ import orjson
 from headwise import rows
 from headwise.api.options import Include
 from headwise.api.rest import large_bodies
-from headwise.api.rest.json_body import LARGE_BYTES
 from headwise.api.rest.provenance import provenance
 from headwise.errors import NonFiniteOutputError
 from headwise.gateway import BatchAnswer, Classification, HeadAnswer
@@ -26,9 +25,17 @@ _NUMBER_BYTES = 20
 
 async def written(answer: Classification, request_id: str, include: frozenset[Include]) -> bytes:
     """`classification`, in a thread where it is large: other requests are answered meanwhile."""
-    if (answer.stop - answer.start) * answer.batch.width * _NUMBER_BYTES < LARGE_BYTES:
-        return classification(answer, request_id, include)
-    return await large_bodies.in_thread(classification, answer, request_id, include)
+    size = (answer.stop - answer.start) * answer.batch.width * _NUMBER_BYTES
+    return await large_bodies.of_size(size, classification, answer, request_id, include)
+
+
+def headers(body: bytes, version: int) -> list[tuple[bytes, bytes]]:
+    """Those of a 200, in ASGI's form."""
+    return [
+        (b"content-length", b"%d" % len(body)),
+        (b"content-type", b"application/json"),
+        (b"x-model-version", b"%d" % version),
+    ]
 
 
 def classification(answer: Classification, request_id: str, include: frozenset[Include]) -> bytes:
@@ -37,8 +44,8 @@ def classification(answer: Classification, request_id: str, include: frozenset[I
     Raises: NonFiniteOutputError if raw numbers are wanted that JSON cannot carry.
     """
     if answer.shared and include <= _ALIKE:
-        before, after, rows = answer.batch.once(include, partial(_shared, include=include))
-        mine = rows[answer.start : answer.stop]
+        before, after, all_rows = answer.batch.once(include, partial(_shared, include=include))
+        mine = all_rows[answer.start : answer.stop]
     else:
         before, after = _around(answer, include)
         mine = predictions(answer, include)

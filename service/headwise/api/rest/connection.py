@@ -53,5 +53,5 @@ class PairedWrites:
 
     def _flush(self) -> None:
         kept, self._kept = self._kept, None
-        if kept is not None:
+        if kept is not None and not self._transport.is_closing():
             self._transport.write(kept)

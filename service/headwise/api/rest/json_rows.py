@@ -15,14 +15,14 @@ from headwise.api.rest.json_numbers import BLOCK_BYTES
 _BEGIN = re.compile(rb'"instances"[ \t\n\r]*:[ \t\n\r]*\[[ \t\n\r]*(?=\{)')
 _BETWEEN = re.compile(rb"\}[ \t\n\r]*,[ \t\n\r]*(?=\{)")
 _END = re.compile(rb"\}[ \t\n\r]*\]")
-_TAIL_BYTES = 64 * 1024
-"""Where `instances` must end: what follows it is short."""
+_EDGE_BYTES = 64 * 1024
+"""Within so many bytes `instances` must begin, and end: what stands around it is short."""
 
 
 def parse(body: bytes) -> dict[str, Any] | None:
     """The document of a body with objects in `instances`; None where it is another, or is no JSON."""
-    begun = _BEGIN.search(body, 0, _TAIL_BYTES)
-    ends = list(_END.finditer(body, max(begun.end(), len(body) - _TAIL_BYTES))) if begun else []
+    begun = _BEGIN.search(body, 0, _EDGE_BYTES)
+    ends = list(_END.finditer(body, max(begun.end(), len(body) - _EDGE_BYTES))) if begun else []
     if not begun or not ends:
         return None
     # No text of a caller is the same.

@@ -1,4 +1,4 @@
-"""Large bodies are read in threads, so that the event loop serves other requests meanwhile."""
+"""Large bodies are read, and large answers written, in threads: the event loop serves other requests meanwhile."""
 
 from __future__ import annotations
 

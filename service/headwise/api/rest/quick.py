@@ -89,13 +89,8 @@ class Quick:
         try:
             found = await self._gateway.classify(spec, RowLists(rows, _read), _OPTIONS, timeout=self._timeout)
             body = await classify_response.written(found, identity, _INCLUDE)
-            headers_out = [
-                (b"content-length", b"%d" % len(body)),
-                (b"content-type", b"application/json"),
-                (b"x-model-version", b"%d" % found.model.version),
-                (ID, identity.encode()),
-            ]
-            await send({"type": "http.response.start", "status": 200, "headers": headers_out})
+            told = [*classify_response.headers(body, found.model.version), (ID, identity.encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": told})
             status = 200
             await send({"type": "http.response.body", "body": body})
         except asyncio.CancelledError:
