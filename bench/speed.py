@@ -33,7 +33,7 @@ from serving.subjects import Subject
 from serving.turns import Scale
 
 RESULTS = BENCH / "results"
-QUICK_SIDES, QUICK_PARTS = (HEADWISE, PLAIN, NOOP), ("closed", "fairness", "stall")
+QUICK_SIDES, QUICK_PARTS = (HEADWISE, PLAIN, NOOP), ("closed", "stall")
 PARTS = ("closed", "open", "sizes", "heads", "head alone", "batches", "fairness", "stall", "models")
 MADE_FOR = {"sizes", "heads", "stall"}
 NAMED = ("grpcio", "numpy", "protobuf", "tensorflow", "uvicorn", "uvloop", "httptools")

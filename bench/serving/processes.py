@@ -67,11 +67,6 @@ class Server:
         self.check()
         return sum(map(cpu_seconds, self.pids))
 
-    def resident_bytes(self) -> int:
-        """Resident memory of the tree; pages shared by several processes count in each."""
-        pages = [_read(PROC / str(pid) / "statm") for pid in self.pids]
-        return sum(int(text.split()[1]) for text in pages if text) * os.sysconf("SC_PAGE_SIZE")
-
     def check(self) -> None:
         """Raises: ServerError with the end of the log if the server ended."""
         if self._process is None or self._process.poll() is not None:

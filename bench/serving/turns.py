@@ -10,7 +10,7 @@ from serving import direct
 from serving.load import LoadError, closed
 from serving.processes import ServerError
 from serving.sides import DIRECT
-from serving.stage import Running, Stage, figures, turn
+from serving.stage import Running, Stage, figures
 from serving.subjects import Array, Body, Subject
 
 Record = dict[str, Any]
@@ -80,6 +80,3 @@ def _tried(run: Callable[[], Record]) -> Record:
         return run()
     except (LoadError, ServerError) as error:
         return {"failed": str(error)}
-
-
-__all__ = ["Cell", "Record", "Scale", "Turn", "direct_turn", "http_turn", "turn"]

@@ -1,6 +1,7 @@
 """The least that a Python HTTP server can do: read the body, answer the same bytes to everything.
 
-The server is set up as headwise sets up its own. BENCH_ANSWER: a file with the answer; BENCH_PORT: where to listen.
+The server is headwise's own: uvicorn with its `Connection`, set up as `headwise.server` does it.
+BENCH_ANSWER: a file with the answer; BENCH_PORT: where to listen.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+
+from headwise.api.rest.connection import Connection
 
 ANSWER = Path(os.environ["BENCH_ANSWER"]).read_bytes()
 HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(ANSWER)).encode())]
@@ -28,11 +31,13 @@ async def app(_scope: Any, receive: Any, send: Any) -> None:
 if __name__ == "__main__":
     uvicorn.run(
         app,
+        http=Connection,
         host="127.0.0.1",
         port=int(os.environ["BENCH_PORT"]),
         log_config=None,
         log_level="warning",
         access_log=False,
         lifespan="off",
+        proxy_headers=False,
         server_header=False,
     )

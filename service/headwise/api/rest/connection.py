@@ -20,7 +20,7 @@ class PairedWrites:
     """A transport that keeps what is written until more is, or until the loop's turn ends, and writes both at once.
 
     uvicorn writes the head of an answer and its body one after the other, and uvloop passes each to the system at once:
-    the second system call, and the caller woken twice, cost a tenth of a small request. No more than one piece is kept,
+    the second system call, and the caller woken twice, cost a sixth of a small request. No more than one piece is kept,
     so that a stream still hears when its caller is slow.
     """
 

@@ -18,7 +18,6 @@ from headwise.api.rest.app import create_app
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.backends.in_memory import InMemoryBackend
 from headwise.errors import BackendRejectedError, BackendUnavailableError
-from headwise.gateway import RowLists
 from headwise.repository.model_spec import ModelSpec
 from headwise.telemetry.metrics import Metrics
 from support.in_memory_gateway import BINARY, Models
@@ -198,9 +197,3 @@ async def test_a_caller_who_leaves_is_heard_of_and_the_batch_goes_on(
     assert [message["type"] for message in await stays] == ["http.response.start", "http.response.body"]
     await asyncio.sleep(0)
     assert b'model="binary",status="499",surface="http",verb="classify"} 1.0' in surface.metrics.render()
-
-
-async def test_the_gateway_reads_rows_of_lists_as_anybody_would(surface: Surface) -> None:
-    read = RowLists([[1, 2]], lambda rows, _: {"x": rows})  # type: ignore[dict-item]  # a reader of its own
-    assert read(None) == {"x": [[1, 2]]}  # type: ignore[arg-type]
-    assert read.joined([read]).rows == [[1, 2], [1, 2]]
