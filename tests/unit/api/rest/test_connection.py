@@ -110,3 +110,11 @@ async def test_an_answer_is_one_call(requests: int) -> None:
     for head, body in recorded.calls:
         assert head.startswith(b"HTTP/1.1 200 OK\r\n")
         assert body == b"true"
+
+
+async def test_nothing_is_written_to_a_connection_that_closed_meanwhile() -> None:
+    transport, recorded = paired()
+    transport.write(b"late")
+    recorded.closed = True
+    await turn()
+    assert recorded.calls == []
