@@ -187,10 +187,10 @@ class Gateway:
         if call is None:
             call = await self._call(spec, deadline, outputs)
         asked = call.asked(options)
-        if type(read) is RowLists and (kind := call.kind_of_lists) is not None:
+        if type(read) is RowLists and (known := call.of_lists) is not None:
             inputs: Arrays | RowLists = read
-            rows = len(read.rows)
-            size = rows * call.bytes_of_lists
+            rows, kind = len(read.rows), known.kind
+            size = rows * known.row_bytes
         else:
             inputs = arrays = await _read(read, call.signature)
             rows, size = check_inputs(arrays, call.signature), sum([array.nbytes for array in arrays.values()])

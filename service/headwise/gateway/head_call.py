@@ -7,7 +7,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,13 @@ class _Incomparable:
     by_head: Mapping[str, Options]
 
 
+class OfLists(NamedTuple):
+    """Rows as JSON has them, before they are read. kind: what they travel with; row_bytes: of a row's arrays."""
+
+    kind: Hashable
+    row_bytes: int
+
+
 @dataclass(frozen=True)
 class HeadCall:
     """Made once for many requests; the `Work` of the batcher. outputs: wanted as they come, besides the heads'.
@@ -98,22 +105,19 @@ class HeadCall:
         return self._key, tuple([(name, array.dtype.num, array.shape[1:]) for name, array in inputs.items()])
 
     @cached_property
-    def kind_of_lists(self) -> Hashable:
-        """The kind of all rows that fit the signature, where it leaves nothing open; None where they must be read."""
+    def of_lists(self) -> OfLists | None:
+        """What all rows that fit the signature have alike, where it leaves nothing open; None: read them."""
         specs = self.signature.inputs
         open_ = any(spec.shape is None or None in spec.shape[1:] or spec.dtype == "string" for spec in specs.values())
         if open_ or self.signature.defaults or not self._together:
             return None
-        known = [(name, NUMPY_DTYPES.get(spec.dtype), (spec.shape or ())[1:]) for name, spec in specs.items()]
-        return self._key, tuple((name, dtype.num, shape) for name, dtype, shape in known if dtype is not None)
-
-    @cached_property
-    def bytes_of_lists(self) -> int:
-        """What a row takes as arrays, where `kind_of_lists` is known."""
-        return sum(
-            NUMPY_DTYPES[spec.dtype].itemsize * math.prod(size or 0 for size in (spec.shape or ())[1:])
-            for spec in self.signature.inputs.values()
-        )
+        known = [
+            (name, NUMPY_DTYPES[spec.dtype], tuple(size for size in (spec.shape or ())[1:] if size is not None))
+            for name, spec in specs.items()
+            if spec.dtype in NUMPY_DTYPES
+        ]
+        kind = self._key, tuple((name, dtype.num, shape) for name, dtype, shape in known)
+        return OfLists(kind, sum(dtype.itemsize * math.prod(shape) for _, dtype, shape in known))
 
     def join(self, inputs: Sequence[Arrays | RowLists]) -> Arrays:
         """The rows of several requests as one; see `Work`."""
