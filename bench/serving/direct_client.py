@@ -20,13 +20,14 @@ import grpc
 import numpy as np
 import uvloop
 
-from headwise.backends.tfserving import CHANNEL_OPTIONS
 from headwise.savedmodel import tensors
 from headwise.tfserving import prediction_service_pb2 as messages
 
+_ANY_SIZE = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+
 
 async def predict(target: str, request: messages.PredictRequest) -> Any:
-    async with grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS) as channel:
+    async with grpc.aio.insecure_channel(target, options=_ANY_SIZE) as channel:
         return await _method(channel)(request, timeout=30.0)
 
 
@@ -34,7 +35,7 @@ async def load(target: str, request: messages.PredictRequest, concurrency: int, 
     """The figures of one run, as wrk's are called."""
     taken: list[float] = []
     failures = 0
-    async with grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS) as channel:
+    async with grpc.aio.insecure_channel(target, options=_ANY_SIZE) as channel:
         call = _method(channel)
         started = time.perf_counter()
         end = started + seconds

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from headwise.api.grpc.server import GrpcServer
 from headwise.api.rest.app import RestSurface, create_app
+from headwise.backends.addresses import lookup
+from headwise.backends.replicas import Replicas
 from headwise.backends.tfserving import TFServingBackend
 from headwise.batching import Batcher, Limits
 from headwise.gateway import Gateway
@@ -23,7 +26,7 @@ class Application:
     """A gateway with its surfaces, not yet listening; model_server is the embedded one, where it is meant."""
 
     settings: Settings
-    backend: TFServingBackend
+    backend: Replicas
     repository: ModelRepository
     rest: RestSurface
     grpc: GrpcServer
@@ -37,8 +40,9 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
     """
     source = model_source(settings.models, settings.model_config_file)
     model_server = embedded_model_server(settings)
-    backend = TFServingBackend(model_server.target if model_server else settings.backend)
     metrics = metrics or Metrics()
+    connect = partial(TFServingBackend, most_bytes=settings.max_answer_bytes, longest=settings.max_request_timeout)
+    backend = Replicas(lookup(model_server.target if model_server else settings.backend), connect, metrics)
     prove = GoldenProver(backend, timeout=settings.request_timeout, count=metrics.proved)
     repository = ModelRepository(source, backend, prove)
     gateway = Gateway(

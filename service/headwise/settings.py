@@ -16,12 +16,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from headwise.backends.addresses import DNS
 from headwise.errors import InvalidSettingsError
 
 EMBEDDED = "embedded"
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/,]*):(?P<port>\d{1,5})", re.ASCII)
 _LOOPBACKS = frozenset({"127.0.0.1", "::1", "localhost"})
-_TARGETS = ("dns:", "unix:")
 _MEBIBYTE = 1024 * 1024
 
 
@@ -36,7 +36,8 @@ class Settings(BaseSettings):
     )
     backend: str = Field(
         EMBEDDED,
-        description='"embedded", or the address of a TensorFlow Serving: HOST:PORT, dns:///NAME:PORT, unix:PATH.',
+        description='"embedded", or where TensorFlow Serving listens: HOST:PORT, several of them with commas between, '
+        "dns:///NAME:PORT for all addresses of a name, or unix:PATH.",
     )
     http: str = Field("127.0.0.1:8080", description="Where HTTP listens.")
     grpc: str = Field("127.0.0.1:8081", description="Where gRPC listens.")
@@ -44,7 +45,10 @@ class Settings(BaseSettings):
     grpc_reflection: bool | None = Field(
         None, description="Whether gRPC lists its services; left out, where it listens on this machine alone."
     )
-    request_timeout: float = Field(30.0, gt=0, description="How long a request may take.")
+    request_timeout: float = Field(
+        30.0, gt=0, description="How long a request may take that does not say how long it may take."
+    )
+    max_request_timeout: float = Field(30.0, gt=0, description="How long any request may take, whatever it says.")
     poll_interval: float = Field(
         1.0,
         gt=0,
@@ -52,6 +56,7 @@ class Settings(BaseSettings):
         "with more than a hundred models every 10 ms a model.",
     )
     max_body_bytes: int = Field(16 * _MEBIBYTE, gt=0, description="The largest request body, after inflation.")
+    max_answer_bytes: int = Field(256 * _MEBIBYTE, gt=0, description="The largest answer that a model server may give.")
     max_batch_rows: int = Field(
         1024, gt=0, description="How many rows of concurrent requests travel as one call of the model server."
     )
@@ -137,12 +142,20 @@ class Settings(BaseSettings):
 
 
 def backend(text: str) -> str:
-    """The text, if it is "embedded" or says where a model server listens.
+    """The text, if it is "embedded" or says where model servers listen.
 
     Raises: InvalidSettingsError.
     """
-    if text != EMBEDDED and not text.startswith(_TARGETS):
-        address(text, "backend")
+    if text != EMBEDDED:
+        for target in text.split(","):
+            if not target.removeprefix("unix:") or (target.startswith("dns:") and not target.startswith(DNS)):
+                raise InvalidSettingsError(
+                    f"setting backend: {target!r} is no HOST:PORT, unix:PATH or {DNS}NAME:PORT of a model server"
+                )
+            if not target.startswith("unix:"):
+                address(target.removeprefix(DNS), "backend")
+        if DNS in text and "," in text:
+            raise InvalidSettingsError(f"setting backend: {text!r} has a {DNS} name and more; give the name alone")
     return text
 
 

@@ -81,16 +81,30 @@ def test_a_file_that_is_not_there_is_told(file: Path) -> None:
         Settings.load(file)
 
 
-@pytest.mark.parametrize("backend", ["embedded", "tfs:8500", "dns:///tfs:8500", "unix:/run/tfs.sock", "[::1]:8500"])
+@pytest.mark.parametrize(
+    "backend", ["embedded", "tfs:8500", "dns:///tfs:8500", "unix:/run/tfs.sock", "[::1]:8500", "a:8500,b:8500"]
+)
 def test_every_way_to_name_a_backend_is_taken(backend: str) -> None:
     assert Settings.load(backend=backend).backend == backend
 
 
 @pytest.mark.parametrize(
-    "backend", ["http://tfs:8500", "tfs:8500/v1", "a:8500,b:8500", "foo bar:1", "tfs", "tfs:99999"]
+    "backend",
+    [
+        "http://tfs:8500",
+        "tfs:8500/v1",
+        "a:8500,b",
+        "a:8500,",
+        "dns:tfs:8500",
+        "dns:///a:1,b:2",
+        "unix:",
+        "foo bar:1",
+        "tfs",
+        "tfs:99999",
+    ],
 )
 def test_a_backend_that_can_never_answer_is_refused(backend: str) -> None:
-    with pytest.raises(InvalidSettingsError, match="is no HOST:PORT"):
+    with pytest.raises(InvalidSettingsError, match="setting backend: "):
         Settings.load(backend=backend)
 
 

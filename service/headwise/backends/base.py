@@ -54,8 +54,11 @@ class Backend(Protocol):
     ) -> inference_pb2.RegressionResponse:
         """Run a signature that reads tf.Examples and answers `outputs`, a number a row."""
 
-    async def forward(self, method: str, request: bytes, *, timeout: float) -> bytes:
-        """Pass a serialised request to `SERVICE/METHOD` of tensorflow.serving; its serialised answer, as it came."""
+    async def forward(self, method: str, request: bytes, *, timeout: float, spec: ModelSpec | None = None) -> bytes:
+        """Pass a serialised request to `SERVICE/METHOD` of tensorflow.serving; its serialised answer, as it came.
+
+        spec: the model that it names, where the caller has read it.
+        """
 
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
         """The signatures of a loaded version."""

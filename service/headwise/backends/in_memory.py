@@ -79,7 +79,7 @@ class InMemoryBackend:
             answer.result.regressions.add(value=value)
         return answer
 
-    async def forward(self, method: str, request: bytes, *, timeout: float) -> bytes:
+    async def forward(self, method: str, request: bytes, *, timeout: float, spec: ModelSpec | None = None) -> bytes:
         """Read the request, call the method, write the answer."""
         known: dict[str, tuple[Any, Callable[[Any, float], Awaitable[Message]]]] = {
             PREDICT: (prediction_service_pb2.PredictRequest, self._forward_predict),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from typing import Protocol, TypeVar
 
@@ -20,15 +21,26 @@ from headwise.repository.model_spec import ModelSpec
 from headwise.savedmodel import tensors
 from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
 
-CHANNEL_OPTIONS = (
-    ("grpc.max_receive_message_length", -1),
+_OPTIONS = (
     ("grpc.max_send_message_length", -1),
-    # gRPC's own cap is two minutes: a model server that comes back must be found sooner.
+    # gRPC's own cap is two minutes: a model server that comes back must be found sooner. It adds a fifth at random.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2000),
+    # An attempt whose packets are dropped is given up after so long, not after twenty seconds.
+    ("grpc.min_reconnect_backoff_ms", 2000),
     # Nor does it ask for a name's address more than twice a minute: a restarted container has a new one.
     ("grpc.dns_min_time_between_resolutions_ms", 1000),
+    # A channel that replaces another one must not inherit its connection.
+    ("grpc.use_local_subchannel_pool", 1),
+    # A connection whose peer is gone without a word, under a call: gRPC notices only with all three.
+    ("grpc.keepalive_timeout_ms", 5000),
+    ("grpc.http2.ping_timeout_ms", 5000),
+    ("grpc.http2.max_pings_without_data", 0),
 )
+_LEAST_KEEPALIVE = 15.0
+"""Seconds. A server of default settings ends a connection at the third ping without data: no call may meet it."""
+_TOO_LARGE = "CLIENT: Received message larger than max"
+"""What this side's gRPC says of an answer that it does not take; a server's own refusal has the same status."""
 
 _Answer = TypeVar("_Answer", bound=Message)
 
@@ -38,15 +50,22 @@ class _Call(Protocol):
 
 
 class TFServingBackend:
-    """A model server behind one gRPC channel; `target` is HOST:PORT, dns:///NAME:PORT or unix:PATH.
+    """A model server behind one gRPC channel; `target` is HOST:PORT or unix:PATH.
 
-    Create it inside the event loop that uses it.
+    most_bytes: of an answer. longest: seconds that any call may take. Create it inside the event loop that uses it.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, most_bytes: int = -1, longest: float = 30.0) -> None:
         self.target = target
-        self._channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self._longest = longest
+        self._options = (
+            *_OPTIONS,
+            ("grpc.max_receive_message_length", most_bytes),
+            ("grpc.keepalive_time_ms", int(1000 * max(_LEAST_KEEPALIVE, longest / 2))),
+        )
+        self._channel = grpc.aio.insecure_channel(target, options=self._options)
         self._calls: dict[str, _Call] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def predict(
         self, spec: ModelSpec, inputs: Arrays, *, timeout: float, outputs: tuple[str, ...] = ()
@@ -79,7 +98,14 @@ class TFServingBackend:
         request = inference_pb2.RegressionRequest(model_spec=model_specs.to_proto(spec), input=examples)
         return await self._call(REGRESS, request, inference_pb2.RegressionResponse, timeout=timeout)
 
-    async def forward(self, method: str, request: bytes, *, timeout: float) -> bytes:
+    async def forward(
+        self,
+        method: str,
+        request: bytes,
+        *,
+        timeout: float,
+        spec: ModelSpec | None = None,  # noqa: ARG002  # there is only this server
+    ) -> bytes:
         """Pass a serialised request on; see `Backend`."""
         try:
             return await self._unary(method)(request, timeout=timeout)
@@ -101,8 +127,23 @@ class TFServingBackend:
         answer = model_service_pb2.GetModelStatusResponse
         return await self._call(STATUS, request, answer, timeout=timeout)
 
+    def reconnect(self) -> None:
+        """Begin anew with another connection; calls under way keep the old one until their deadlines."""
+        self.retire()
+        self._channel = grpc.aio.insecure_channel(self.target, options=self._options)
+        self._calls = {}
+
+    def retire(self) -> None:
+        """Close the channel when its calls have ended."""
+        closing = asyncio.get_running_loop().create_task(self._channel.close(self._longest))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
     async def close(self) -> None:
         """Close the channel; calls in flight are cancelled."""
+        for closing in self._closing:
+            closing.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
         await self._channel.close()
 
     def _unary(self, method: str) -> _Call:
@@ -122,5 +163,7 @@ class TFServingBackend:
         if status is grpc.StatusCode.UNAVAILABLE:
             return BackendUnavailableError(f"the model server at {self.target} is not available: {detail}")
         if status is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return BackendTimeoutError(f"the model server did not answer within {timeout:g} s")
+            return BackendTimeoutError(f"the model server did not answer within {timeout:.3g} s")
+        if status is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in detail:
+            return BackendProtocolError(f"the model server's answer is too large: {detail}")
         return BackendRejectedError(status.name, detail)

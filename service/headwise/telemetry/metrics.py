@@ -49,6 +49,17 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._retries = Counter(
+            "headwise_backend_retries_total",
+            "Calls of a model server that were sent a second time.",
+            registry=self.registry,
+        )
+        self._ejections = Counter(
+            "headwise_backend_ejections_total",
+            "Times that a model server was taken out of rotation because it did not answer.",
+            registry=self.registry,
+        )
+
     def observe(self, surface: str, verb: str, model: str, status: str, seconds: Sequence[float]) -> None:
         """Count requests by how long they took. Labels must be bounded: see OTHER."""
         labels = (surface, verb, model, status)
@@ -68,6 +79,14 @@ class Metrics:
     def proved(self, model: str, held: bool) -> None:
         """Count one run of golden records of a model of the repository."""
         self._proofs.labels(model, "held" if held else "failed").inc()
+
+    def retried(self) -> None:
+        """Count a call that was sent a second time."""
+        self._retries.inc()
+
+    def ejected(self) -> None:
+        """Count a model server that was taken out of rotation."""
+        self._ejections.inc()
 
     def render(self) -> bytes:
         """The metrics in Prometheus's text format."""

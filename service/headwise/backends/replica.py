@@ -1,0 +1,107 @@
+"""One of the model servers that answer alike: its connection, and whether it is in rotation."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from headwise.backends.circuit import Circuit
+from headwise.backends.tfserving import TFServingBackend
+from headwise.errors import BackendRejectedError, BackendTimeoutError, BackendUnavailableError
+from headwise.repository.model_spec import ModelSpec
+
+_log = structlog.get_logger(__name__)
+
+_CHECK_TIMEOUT = 1.0
+_INTERVAL, _INTERVAL_OUT = 1.0, 0.5
+"""Seconds between checks of a server in rotation, and of one that is ejected."""
+_ANY = ModelSpec("headwise-check")
+"""Any name will do: that there is no such model is an answer, too."""
+
+T = TypeVar("T")
+
+
+class Replica:
+    """moved: told when it leaves the rotation or comes back. `met`: it has answered before."""
+
+    def __init__(self, server: TFServingBackend, moved: Callable[[Replica], None]) -> None:
+        self.server = server
+        self._circuit = Circuit()
+        self._moved = moved
+        self._doubt = asyncio.Event()
+        self.met = False
+
+    @property
+    def in_rotation(self) -> bool:
+        """Whether it is asked."""
+        return not self._circuit.is_open
+
+    @property
+    def reason(self) -> str:
+        """The last of what went wrong."""
+        return self._circuit.reason
+
+    async def run(self, call: Callable[[TFServingBackend], Awaitable[T]]) -> T:
+        """Make a call, and learn from how it ends."""
+        try:
+            answer = await call(self.server)
+        except BackendUnavailableError as error:
+            self._note(self._circuit.failed, str(error), time.monotonic())
+            self._doubt.set()
+            raise
+        except BackendTimeoutError:
+            self._doubt.set()
+            raise
+        except BackendRejectedError:
+            self._circuit.succeeded()
+            raise
+        self._circuit.succeeded()
+        return answer
+
+    async def watch(self) -> None:
+        """Check it again and again, at once when a call gives reason to."""
+        while True:
+            answered = await self.check()
+            if answered or not self.in_rotation:
+                self._doubt.clear()
+                try:
+                    async with asyncio.timeout(_INTERVAL if self.in_rotation else _INTERVAL_OUT):
+                        await self._doubt.wait()
+                        await asyncio.sleep(_INTERVAL_OUT / 10)  # whatever else fails in this moment is no news
+                except TimeoutError:
+                    pass
+
+    async def check(self) -> bool:
+        """Ask for a sign of life; whether one came."""
+        answered = False
+        try:
+            await self.server.status(_ANY, timeout=_CHECK_TIMEOUT)
+        except BackendTimeoutError as error:
+            self._note(self._circuit.check_unanswered, str(error), time.monotonic())
+            if not self.in_rotation:  # it hangs, or the connection leads nowhere: another one tells
+                self.server.reconnect()
+        except BackendUnavailableError as error:
+            self._note(self._circuit.check_refused, str(error), time.monotonic())
+        except BackendRejectedError:
+            answered = True
+        else:
+            answered = True
+        if answered:
+            self.met = True
+            self._note(self._circuit.check_answered, time.monotonic())
+        return answered
+
+    def _note(self, event: Callable[..., None], *arguments: object) -> None:
+        was = self.in_rotation
+        event(*arguments)
+        if was and not self.in_rotation:
+            if self.met:  # until then it is only starting
+                _log.warning("model server ejected", target=self.server.target, reason=self.reason)
+            self._moved(self)
+        elif self.in_rotation and not was:
+            _log.info("model server in rotation", target=self.server.target)
+            self._moved(self)
