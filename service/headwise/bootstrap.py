@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from headwise.admission import Admission, Memory
+from headwise.admission.memory import limited
 from headwise.api.grpc.server import GrpcServer
 from headwise.api.rest.app import RestSurface, create_app
 from headwise.backends.addresses import lookup
 from headwise.backends.replicas import Replicas
 from headwise.backends.tfserving import TFServingBackend
 from headwise.batching import Batcher, Limits
-from headwise.gateway import Gateway
+from headwise.gateway.gateway import ONE_BY_ONE, Gateway
 from headwise.golden_records import GoldenProver
 from headwise.repository.model_repository import ModelRepository
 from headwise.repository.sources import model_source
@@ -30,6 +32,7 @@ class Application:
     repository: ModelRepository
     rest: RestSurface
     grpc: GrpcServer
+    memory: Memory | None
     model_server: EmbeddedModelServer | None
 
 
@@ -45,14 +48,22 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
     backend = Replicas(lookup(model_server.target if model_server else settings.backend), connect, metrics)
     prove = GoldenProver(backend, timeout=settings.request_timeout, count=metrics.proved)
     repository = ModelRepository(source, backend, prove)
+    memory = limited(settings.memory_watermark)
     gateway = Gateway(
         backend,
         repository,
         raw_when_refused=settings.raw_when_refused,
         tripwires=Tripwires(metrics, settings.on_contradiction),
         batcher=Batcher(
-            Limits(rows=settings.max_batch_rows, wait=settings.batch_wait, sizes=settings.allowed_batch_sizes)
+            Limits(
+                rows=settings.max_batch_rows,
+                wait=settings.batch_wait,
+                sizes=settings.allowed_batch_sizes,
+                queue=settings.queue_timeout,
+            )
         ),
+        turns=Batcher(replace(ONE_BY_ONE, queue=settings.queue_timeout)),
+        admission=Admission(settings.max_in_flight, settings.max_in_flight_per_model, memory),
         unbatched=settings.unbatched_models,
     )
     grpc = GrpcServer(
@@ -74,4 +85,4 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
         tfs_nonfinite=settings.tfs_nonfinite,
         cors=settings.cors,
     )
-    return Application(settings, backend, repository, rest, grpc, model_server)
+    return Application(settings, backend, repository, rest, grpc, memory, model_server)

@@ -13,6 +13,7 @@ HeadwiseError
   - HeadConfigError               the card is refused; time does not heal it
   - GoldenRecordsError            the version does not answer its golden records; time does not heal it
   - ModelLoadError                the model server could not load it; time does not heal it
++ OverloadedError                 the service sheds load; time heals it
 + UnsupportedError
 + BackendError
   - BackendUnavailableError
@@ -117,6 +118,12 @@ class ModelLoadError(ModelNotReadyError):
     """The model server could not load the version: retrying does not help."""
 
     code = "load-failed"
+
+
+class OverloadedError(HeadwiseError):
+    """More is asked than can be answered in time: refused before anything is done for it."""
+
+    code = "overloaded"
 
 
 class UnsupportedError(HeadwiseError):

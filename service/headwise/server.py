@@ -103,6 +103,8 @@ async def serve(
     )
     watch = asyncio.create_task(_watch(application, name, announce, starting))
     background = [watch, asyncio.create_task(application.backend.run())]
+    if application.memory is not None:
+        background.append(asyncio.create_task(application.memory.watch()))
     if application.model_server is not None:
         background.append(asyncio.create_task(application.model_server.run()))
     serving = asyncio.create_task(http.serve(sockets=[listener]))

@@ -65,6 +65,19 @@ class Settings(BaseSettings):
         ge=0,
         description="At most how long a request waits for a call of its kind under way, before it goes beside it.",
     )
+    queue_timeout: float = Field(
+        1.0,
+        gt=0,
+        description="A request is refused when the rows ahead of it would take the model server longer than this.",
+    )
+    max_in_flight: int = Field(8192, gt=0, description="How many requests a process answers at once.")
+    max_in_flight_per_model: int = Field(4096, gt=0, description="How many of them may be for one model.")
+    memory_watermark: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="The share of its control group's memory from which on a process takes no more requests.",
+    )
     allowed_batch_sizes: tuple[PositiveInt, ...] = Field(
         (), description="Numbers of rows that the model server pads to (its `allowed_batch_sizes`): calls fill them."
     )

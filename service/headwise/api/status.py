@@ -41,6 +41,7 @@ STATUSES: Mapping[type[errors.HeadwiseError], Status] = {
     errors.HeadConfigError: Status(503, StatusCode.FAILED_PRECONDITION),
     errors.GoldenRecordsError: Status(503, StatusCode.FAILED_PRECONDITION),
     errors.ModelLoadError: Status(503, StatusCode.FAILED_PRECONDITION),
+    errors.OverloadedError: Status(503, StatusCode.UNAVAILABLE, retry_after=True),
     errors.UnsupportedError: Status(501, StatusCode.UNIMPLEMENTED),
     errors.BackendError: _CONTRADICTION,
     errors.BackendUnavailableError: Status(503, StatusCode.UNAVAILABLE, retry_after=True),

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from headwise.backends.base import RawPrediction
 from headwise.batching.lane import Member
 from headwise.batching.work import Part, Work
 
@@ -43,11 +42,11 @@ async def run(work: Work[Any], members: Sequence[Member[Any]]) -> None:
             start += sum(member.rows for member in group)
 
 
-def _answer(work: Work[Any], raw: RawPrediction, group: Sequence[Member[Any]], start: int) -> None:
+def _answer(work: Work[Any], raw: Any, group: Sequence[Member[Any]], start: int) -> None:
     """Answer members that asked alike, whose rows begin at `start`."""
     rows = sum(member.rows for member in group)
     try:
-        answer = work.answer(_rows(raw, start, start + rows), group[0].asked, len(group))
+        answer = work.answer(raw, slice(start, start + rows), group[0].asked, len(group))
     except Exception as error:  # noqa: BLE001  # as above
         if len(group) > 1:
             for member in group:
@@ -87,10 +86,6 @@ def _told_apart(work: Work[Any], members: Sequence[Member[Any]]) -> tuple[list[M
     # Nobody is at fault alone where only the whole cannot be joined: halves will tell.
     half = len(good) // 2 if len(good) == len(members) else len(good)
     return good[:half], good[half:]
-
-
-def _rows(raw: RawPrediction, start: int, stop: int) -> RawPrediction:
-    return RawPrediction(raw.version, {name: array[start:stop] for name, array in raw.outputs.items()})
 
 
 def _fail(members: Sequence[Member[Any]], error: Exception) -> None:

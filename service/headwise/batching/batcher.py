@@ -3,6 +3,9 @@
 Nothing waits while the backend is idle: the first request goes at the end of the loop's turn, with whatever came in the
 same turn. What comes while a call is under way forms the next one, which goes as soon as that call is back, is full, or
 has waited for an eighth of the time that calls take, and for `Limits.wait` at most.
+
+A request is refused when it comes if the rows ahead of it would take longer than `Limits.queue`, so that those that are
+taken are answered in time, and callers hear at once.
 """
 
 from __future__ import annotations
@@ -16,12 +19,15 @@ from functools import partial
 from typing import Any
 
 from headwise.batching import batch
-from headwise.batching.lane import Lane, Limits, Member
+from headwise.batching.lane import Journey, Lane, Limits, Member
+from headwise.batching.pace import Pace
 from headwise.batching.work import A, Part, Work
-from headwise.errors import BackendTimeoutError
+from headwise.errors import BackendTimeoutError, OverloadedError
 
 _TICK = 0.001
 """uvloop's clock has whole milliseconds: a shorter timer rings at once, and again and again until the next of them."""
+_PACES = 4096
+"""Kinds of requests whose pace is remembered."""
 
 
 class Batcher:
@@ -30,6 +36,7 @@ class Batcher:
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._lanes: dict[Hashable, Lane] = {}
+        self._paces: dict[Hashable, Pace] = {}
         self._ready: deque[Lane] = deque()
         self._calls = 0
         self._pumping = False
@@ -47,15 +54,16 @@ class Batcher:
         """Answer a request of `rows` rows and `size` bytes; a caller who is cancelled leaves.
 
         asked: what `work.answer` is told; those of a call that asked alike share an answer. kind: requests of equal
-        kinds travel together; None: it travels alone. deadline: by the loop's clock.
+        kinds travel together. deadline: by the loop's clock.
 
-        Raises: what `work` raises for this request's rows; BackendTimeoutError at the deadline. An error of other
-        requests in the batch does not reach it.
+        Raises: what `work` raises for this request's rows; BackendTimeoutError at the deadline; OverloadedError where
+        it would have to wait for too long. An error of other requests in the batch does not reach it.
         """
         lane = self._lanes.get(kind)
         if lane is None:
-            key = object() if kind is None else kind
-            lane = self._lanes[key] = Lane(key, work, asyncio.get_running_loop())
+            lane = self._lanes[kind] = Lane(kind, work, self._pace(kind), asyncio.get_running_loop())
+        elif lane.crowded(self._limits):
+            raise OverloadedError(_CROWDED)
         member: Member[A] = Member(inputs, rows, size, asked, deadline, lane)
         lane.waiting.append(member)
         lane.rows += rows
@@ -63,7 +71,7 @@ class Batcher:
         if not lane.queued:
             self._wake(lane)
         if deadline < self._swept:
-            self._watch(deadline, lane.loop)
+            self._watch(min(deadline, lane.loop.time() + self._limits.queue), lane.loop)
         try:
             return await member.answer
         except asyncio.CancelledError:
@@ -95,9 +103,8 @@ class Batcher:
             lane.queued = False
             if lane.due(self._limits, now) and (members := lane.take(self._limits)):
                 task = loop.create_task(batch.run(lane.work, members))
-                lane.calls[task] = members
                 self._calls += 1
-                task.add_done_callback(partial(self._landed, lane, now))
+                task.add_done_callback(partial(self._landed, lane, lane.depart(task, members, now)))
                 if lane.waiting:
                     lane.queued = True
                     self._ready.append(lane)
@@ -111,10 +118,9 @@ class Batcher:
         lane.timer = None
         self._wake(lane)
 
-    def _landed(self, lane: Lane, began: float, task: asyncio.Task[None]) -> None:
+    def _landed(self, lane: Lane, journey: Journey, task: asyncio.Task[None]) -> None:
         self._calls -= 1
-        lane.learn(time.perf_counter() - began)
-        for member in lane.calls.pop(task):
+        for member in lane.land(task, journey, time.perf_counter()):
             if not member.answer.done():  # the call was cancelled
                 member.answer.cancel()
         self._wake(lane)
@@ -133,24 +139,40 @@ class Batcher:
         self._sweep, self._swept = loop.call_at(deadline, self._expire), deadline
 
     def _expire(self) -> None:
-        """Answer those whose deadline has come; their batch-mates go on."""
+        """Answer those whose deadline has come, or that have waited for too long; their batch-mates go on."""
         self._sweep, self._swept = None, math.inf
         loop = asyncio.get_running_loop()
         now, clock = loop.time(), time.perf_counter()
         left = math.inf
-        for member in self._members():
+        for member, waiting in self._members():
             if member.answer.done():
                 continue
             if member.deadline <= now:
                 waited = f"the model server did not answer within {clock - member.since:.3g} s"
                 member.answer.set_exception(BackendTimeoutError(waited))
+            elif waiting and member.lane.overdue(member, self._limits, clock):
+                member.answer.set_exception(OverloadedError(_CROWDED))
             else:
-                left = min(left, member.deadline)
+                left = min(left, member.deadline, now + self._limits.queue if waiting else math.inf)
         if left < math.inf:
             self._watch(left, loop)
 
-    def _members(self) -> Iterable[Member[Any]]:
+    def _members(self) -> Iterable[tuple[Member[Any], bool]]:
+        """All requests, and whether they wait for a call."""
         for lane in self._lanes.values():
-            yield from lane.waiting
+            for member in lane.waiting:
+                yield member, True
             for members in lane.calls.values():
-                yield from members
+                for member in members:
+                    yield member, False
+
+    def _pace(self, kind: Hashable) -> Pace:
+        """What is known of a kind's pace, from before it had a lane."""
+        pace = self._paces.pop(kind, None) or Pace()
+        self._paces[kind] = pace
+        if len(self._paces) > _PACES:
+            del self._paces[next(iter(self._paces))]
+        return pace
+
+
+_CROWDED = "more requests came than the model server can answer in time: this one would have to wait for too long"

@@ -8,14 +8,15 @@ import time
 from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 
+from headwise.batching.pace import Pace
 from headwise.batching.work import A, Part, Work
 
 _SHARE = 8
 """A request waits for an eighth of the time that calls take: longer left the backend idle, and answers were fewer."""
-_MEMORY = 8
-"""Over how many calls the time that they take is averaged."""
+_MOMENT = 0.001
+"""Seconds within which a request has not waited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Limits:
     costs more to copy tensors together than the calls that it saves. wait: seconds after which, at most, a request
     goes beside a call of its kind. calls: under way at once, of one kind; of all kinds `calls_in_all`. sizes: numbers
     of rows that the backend pads a batch to (TensorFlow Serving's allowed_batch_sizes); those above `rows` are not
-    filled.
+    filled. queue: seconds that the rows ahead of a request may take; it is refused where they take longer.
     """
 
     rows: int = 1024
@@ -35,6 +36,7 @@ class Limits:
     calls: int = 2
     calls_in_all: int = 16
     sizes: tuple[int, ...] = ()
+    queue: float = math.inf
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sizes", tuple(size for size in self.sizes if size <= self.rows))
@@ -67,10 +69,19 @@ class Member(Generic[A]):
         self.answer: asyncio.Future[Part[A]] = lane.loop.create_future()
 
 
-class Lane:
-    """Requests that may travel together: those that wait, and the calls under way."""
+class Journey(NamedTuple):
+    """What is to be known of a call when it lands; as `Pace.learn`."""
 
-    def __init__(self, key: Hashable, work: Work[Any], loop: asyncio.AbstractEventLoop) -> None:
+    began: float
+    rows: int
+    beside: int
+    quiet: bool
+
+
+class Lane:
+    """Requests that may travel together: those that wait, and the calls under way with their rows."""
+
+    def __init__(self, key: Hashable, work: Work[Any], pace: Pace, loop: asyncio.AbstractEventLoop) -> None:
         self.key = key
         self.loop = loop
         self.work = work
@@ -79,7 +90,8 @@ class Lane:
         self.queued = False
         self.timer: asyncio.TimerHandle | None = None
         self.calls: dict[asyncio.Task[None], Sequence[Member[Any]]] = {}
-        self.took = math.inf
+        self.rows_under_way = 0
+        self.pace = pace
 
     def take(self, limits: Limits) -> list[Member[Any]]:
         """The members of the next call; those that have been answered meanwhile, or are gone, are left out."""
@@ -107,8 +119,26 @@ class Lane:
 
     def patience(self, limits: Limits) -> float:
         """Seconds that a request waits for the call under way, so that calls take turns and company can come."""
-        return min(limits.wait, self.took / _SHARE)
+        return min(limits.wait, self.pace.took / _SHARE)
 
-    def learn(self, took: float) -> None:
-        """A call took so many seconds."""
-        self.took = took if self.took == math.inf else self.took + (took - self.took) / _MEMORY
+    def crowded(self, limits: Limits) -> bool:
+        """Whether the rows of the lane, at the pace of its calls, take longer than a request may have to wait."""
+        return (self.rows + self.rows_under_way) * self.pace.a_row > limits.queue
+
+    def overdue(self, member: Member[Any], limits: Limits, now: float) -> bool:
+        """Whether a request waits for longer than was foreseen when it came: calls have become slow, or hang."""
+        return now - member.since > limits.queue + 2 * self.pace.took
+
+    def depart(self, task: asyncio.Task[None], members: Sequence[Member[Any]], now: float) -> Journey:
+        """A call sets out."""
+        rows = sum([member.rows for member in members])
+        quiet = not self.calls and now - members[0].since < _MOMENT
+        self.calls[task] = members
+        self.rows_under_way += rows
+        return Journey(now, rows, len(self.calls), quiet)
+
+    def land(self, task: asyncio.Task[None], journey: Journey, now: float) -> Sequence[Member[Any]]:
+        """A call is back; its members."""
+        self.rows_under_way -= journey.rows
+        self.pace.learn(journey.rows, now - journey.began, beside=journey.beside, quiet=journey.quiet)
+        return self.calls.pop(task)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from headwise.backends.base import Arrays, RawPrediction
-
 A = TypeVar("A")
 Answer_co = TypeVar("Answer_co", covariant=True)
 
@@ -14,20 +12,20 @@ Answer_co = TypeVar("Answer_co", covariant=True)
 class Work(Protocol[Answer_co]):
     """What is done for a batch."""
 
-    def join(self, inputs: Sequence[Any]) -> Arrays:
+    def join(self, inputs: Sequence[Any]) -> Any:
         """The inputs of several requests as those of one call.
 
         Raises: HeadwiseError, which may be one request's fault: each is then tried by itself.
         """
 
-    async def call(self, inputs: Arrays, *, deadline: float) -> RawPrediction:
+    async def call(self, inputs: Any, *, deadline: float) -> Any:
         """Ask the backend; deadline by the loop's clock. Every output has as many rows as the inputs."""
 
     def may_be_ones_fault(self, error: Exception) -> bool:
         """Whether a call that failed so may go well without one of its requests."""
 
-    def answer(self, raw: RawPrediction, asked: Any, requests: int) -> Answer_co:
-        """The answer to so many requests that asked alike, from their rows of the outputs."""
+    def answer(self, raw: Any, rows: slice, asked: Any, requests: int) -> Answer_co:
+        """The answer to so many requests that asked alike, from their rows of what `call` brought."""
 
 
 class Part(NamedTuple, Generic[A]):

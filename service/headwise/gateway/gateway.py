@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from headwise.admission import Admission
 from headwise.backends.base import (
     CLASSIFY,
     MULTI_INFERENCE,
@@ -17,7 +19,7 @@ from headwise.backends.base import (
     RawPrediction,
     signature_map,
 )
-from headwise.batching import Batcher
+from headwise.batching import Batcher, Limits
 from headwise.errors import (
     BackendProtocolError,
     BackendRejectedError,
@@ -25,6 +27,7 @@ from headwise.errors import (
     VersionNotFoundError,
 )
 from headwise.gateway.classification import Classification, RequestOptions
+from headwise.gateway.direct_call import Ask, DirectCall
 from headwise.gateway.head_call import ContradictionError, HeadCall, left
 from headwise.gateway.row_lists import RowLists
 from headwise.preflight import check_inputs
@@ -42,11 +45,16 @@ ReadInputs = Callable[[Signature], "Arrays | asyncio.Future[Arrays]"]
 A future of them where the body is large, and read in a thread.
 """
 
+ONE_BY_ONE = Limits(rows=1, calls=64, calls_in_all=256)
+"""As many calls at once as a model server with batching of its own can make use of."""
+DIRECT = DirectCall()
+
 
 class Gateway:
     """Answers for models of the repository through the backend.
 
-    unbatched: models whose requests travel each alone, since their rows depend on one another.
+    batcher: of heads' calls. turns: of calls that travel alone: raw numbers, and those of the unbatched models, whose
+    rows depend on one another.
     """
 
     def __init__(
@@ -57,10 +65,14 @@ class Gateway:
         raw_when_refused: bool = False,
         tripwires: Tripwires | None = None,
         batcher: Batcher | None = None,
+        turns: Batcher | None = None,
+        admission: Admission | None = None,
         unbatched: frozenset[str] = frozenset(),
     ) -> None:
         self._backend = backend
         self._batcher = batcher or Batcher()
+        self._turns = turns or Batcher(ONE_BY_ONE)
+        self._admission = admission or Admission()
         self._unbatched = unbatched
         self._seen = repository.snapshot
         self._calls: dict[ModelSpec, HeadCall] = {}
@@ -84,26 +96,29 @@ class Gateway:
         Raises: every HeadwiseError that a request can meet.
         """
         deadline = asyncio.get_running_loop().time() + timeout
-        try:
-            return await self._classify(spec, read, options, deadline, outputs)
-        except BackendRejectedError as error:
-            if error.status != "NOT_FOUND":
-                raise
-        # The version was unloaded between the look and the call: look again, and try once more.
-        await asyncio.shield(self.repository.refresh())  # a caller who leaves must not end a look that others share
-        try:
-            return await self._classify(spec, read, options, deadline, outputs)
-        except BackendRejectedError as error:
-            if error.status != "NOT_FOUND":
-                raise
-            raise VersionNotFoundError(f"the model server has not loaded {spec}: {error.detail}") from error
+        with self._admission.room(spec.name):
+            try:
+                return await self._classify(spec, read, options, deadline, outputs)
+            except BackendRejectedError as error:
+                if error.status != "NOT_FOUND":
+                    raise
+            # The version was unloaded between the look and the call: look again, and try once more.
+            await asyncio.shield(self.repository.refresh())  # a caller who leaves must not end a look that others share
+            try:
+                return await self._classify(spec, read, options, deadline, outputs)
+            except BackendRejectedError as error:
+                if error.status != "NOT_FOUND":
+                    raise
+                raise VersionNotFoundError(f"the model server has not loaded {spec}: {error.detail}") from error
 
     async def predict(self, spec: ModelSpec, inputs: Arrays, *, timeout: float) -> RawPrediction:
         """The model's own numbers, from whichever version the model server chooses.
 
         Raises: HeadConfigError if that version's card is refused, unless the gateway was told to answer.
         """
-        raw = await self._backend.predict(spec, inputs, timeout=timeout)
+        raw: RawPrediction = await self._direct(
+            spec.name, lambda left: self._backend.predict(spec, inputs, timeout=left), timeout
+        )
         self._check_may_answer_raw(spec.name, raw.version)
         return raw
 
@@ -128,7 +143,9 @@ class Gateway:
         self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
     ) -> inference_pb2.ClassificationResponse:
         """The model's own Classify, from whichever version the model server chooses; raises as `predict` does."""
-        answer = await self._backend.classify(spec, examples, timeout=timeout)
+        answer: inference_pb2.ClassificationResponse = await self._direct(
+            spec.name, lambda left: self._backend.classify(spec, examples, timeout=left), timeout
+        )
         self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
         return answer
 
@@ -136,7 +153,9 @@ class Gateway:
         self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
     ) -> inference_pb2.RegressionResponse:
         """The model's own Regress, from whichever version the model server chooses; raises as `predict` does."""
-        answer = await self._backend.regress(spec, examples, timeout=timeout)
+        answer: inference_pb2.RegressionResponse = await self._direct(
+            spec.name, lambda left: self._backend.regress(spec, examples, timeout=left), timeout
+        )
         self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
         return answer
 
@@ -145,7 +164,9 @@ class Gateway:
 
         Raises: as `predict`.
         """
-        answer = await self._backend.forward(method, request, timeout=timeout)
+        answer: bytes = await self._direct(
+            method, lambda left: self._backend.forward(method, request, timeout=left), timeout
+        )
         for spec in _answering(method, answer):
             self._check_may_answer_raw(spec.name, spec.version.value)
         return answer
@@ -165,6 +186,13 @@ class Gateway:
             return known.signatures
         answer = await self._backend.metadata(spec, timeout=timeout)
         return {name: Signature.from_proto(proto) for name, proto in signature_map(answer).signature_def.items()}
+
+    async def _direct(self, what: str, ask: Ask, timeout: float) -> Any:
+        """A call that travels alone, in its turn among those of the same model."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        with self._admission.room(what):
+            kind = "direct", what
+            return (await self._turns.run(DIRECT, ask, 1, None, kind=kind, deadline=deadline)).answer
 
     def _reached(self, spec: ModelSpec) -> ServedModel | None:
         """The version that the model server will choose, as far as the repository knows: the largest loaded one."""
@@ -196,7 +224,8 @@ class Gateway:
             rows, size = check_inputs(arrays, call.signature), sum([array.nbytes for array in arrays.values()])
             kind = call.kind(arrays)
         try:
-            part = await self._batcher.run(call, inputs, rows, asked, size=size, kind=kind, deadline=deadline)
+            batcher = self._batcher if call.together else self._turns
+            part = await batcher.run(call, inputs, rows, asked, size=size, kind=kind, deadline=deadline)
         except ContradictionError as found:
             error = found.error
             code = self._tripwires.refused(found.place, error)

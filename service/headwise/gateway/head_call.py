@@ -99,9 +99,7 @@ class HeadCall:
         return self.model.signature(self.signature_name)
 
     def kind(self, inputs: Arrays) -> Hashable:
-        """What travels together: tensors of equal dtypes and shapes but for their rows; None: each request alone."""
-        if not self._together:
-            return None
+        """What travels together: tensors of equal dtypes and shapes but for their rows."""
         return self._key, tuple([(name, array.dtype.num, array.shape[1:]) for name, array in inputs.items()])
 
     @cached_property
@@ -109,7 +107,7 @@ class HeadCall:
         """What all rows that fit the signature have alike, where it leaves nothing open; None: read them."""
         specs = self.signature.inputs
         open_ = any(spec.shape is None or None in spec.shape[1:] or spec.dtype == "string" for spec in specs.values())
-        if open_ or self.signature.defaults or not self._together:
+        if open_ or self.signature.defaults or not self.together:
             return None
         known = [
             (name, NUMPY_DTYPES[spec.dtype], tuple(size for size in (spec.shape or ())[1:] if size is not None))
@@ -137,7 +135,7 @@ class HeadCall:
         return id(self.model), self.signature_name, self.outputs
 
     @cached_property
-    def _together(self) -> bool:
+    def together(self) -> bool:
         """Whether rows of several requests may travel as one call: not where the graph insists on their number."""
         return not self.alone and all(
             spec.shape is not None and spec.shape[:1] == (None,) for spec in self.signature.inputs.values()
@@ -172,20 +170,21 @@ class HeadCall:
             self._check_rows(raw, name, rows)
         return raw
 
-    def answer(self, raw: RawPrediction, asked: Asked | _Incomparable, requests: int) -> BatchAnswer:
+    def answer(self, raw: RawPrediction, rows: slice, asked: Asked | _Incomparable, requests: int) -> BatchAnswer:
         """What the heads answer for so many requests at once; see `Work`.
 
         Raises: ContradictionError, of one request or of the first of several that one of them met.
         """
+        outputs = {name: array[rows] for name, array in raw.outputs.items()}
         predictions = {
-            name: self._prediction(name, head, raw.outputs[name], asked.by_head[name], requests)
+            name: self._prediction(name, head, outputs[name], asked.by_head[name], requests)
             for name, head in self.heads.items()
         }
         warnings: tuple[HeadWarning, ...] = ()
         for name, head in self.heads.items():
             warnings += self._warnings(name, head, predictions[name], requests)
-        heads = {name: HeadAnswer(self.heads[name], made, raw.outputs[name]) for name, made in predictions.items()}
-        return BatchAnswer(self.model, heads, warnings, {name: raw.outputs[name] for name in self.outputs})
+        heads = {name: HeadAnswer(self.heads[name], made, outputs[name]) for name, made in predictions.items()}
+        return BatchAnswer(self.model, heads, warnings, {name: outputs[name] for name in self.outputs})
 
     def may_be_ones_fault(self, error: Exception) -> bool:
         """Whether the batch is worth another try in halves; see `Work`."""

@@ -1,16 +1,20 @@
 """Versions of several model servers: shown when all have them, asked of those that have them."""
 
+from typing import Any
+
 from headwise.backends.rollout import Rollout, Statuses
 from headwise.repository.model_spec import ModelSpec, VersionState
 from headwise.tfserving import model_service_pb2
 
-AVAILABLE, LOADING, END = VersionState.AVAILABLE, VersionState.LOADING, VersionState.END
+AVAILABLE, LOADING, END = (
+    model_service_pb2.ModelVersionStatus.State.Value(name) for name in ("AVAILABLE", "LOADING", "END")
+)
 
 
-def says(**versions: VersionState) -> Statuses:
+def says(**versions: Any) -> Statuses:
     """`v1=AVAILABLE`: what one server says."""
     return {
-        int(name[1:]): model_service_pb2.ModelVersionStatus(version=int(name[1:]), state=state.value)
+        int(name[1:]): model_service_pb2.ModelVersionStatus(version=int(name[1:]), state=state)
         for name, state in versions.items()
     }
 

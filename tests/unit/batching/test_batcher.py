@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.batching import Batcher, Limits
-from headwise.errors import BackendTimeoutError, BackendUnavailableError, HeadwiseError, InvalidTensorError
+from headwise.errors import (
+    BackendTimeoutError,
+    BackendUnavailableError,
+    HeadwiseError,
+    InvalidTensorError,
+    OverloadedError,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -57,11 +63,12 @@ class Doubling:
     def may_be_ones_fault(self, error: Exception) -> bool:
         return self.splits and error is self.failure
 
-    def answer(self, raw: RawPrediction, asked: Any, requests: int) -> NDArray[Any]:
+    def answer(self, raw: RawPrediction, rows: slice, asked: Any, requests: int) -> NDArray[Any]:
         self.answers.append((asked, requests))
+        y = raw.outputs["y"][rows]
         if asked == "refuse":
-            raise InvalidTensorError(f"{len(raw.outputs['y'])} rows are refused")
-        return raw.outputs["y"][:, 0] + (asked or 0)
+            raise InvalidTensorError(f"{len(y)} rows are refused")
+        return y[:, 0] + (asked or 0)
 
 
 def rows(*values: float, dtype: str = "float32", width: int = 1) -> Arrays:
@@ -79,7 +86,7 @@ async def run(
 ) -> list[float]:
     deadline = asyncio.get_running_loop().time() + seconds
     x = inputs["x"]
-    kind = (work.key, x.dtype, x.shape[1:]) if together else None
+    kind = (work.key, x.dtype, x.shape[1:]) if together else object()
     part = await batcher.run(work, inputs, len(x), asked, size=x.nbytes, kind=kind, deadline=deadline)
     found: list[float] = part.answer[part.start : part.stop].tolist()
     return found
@@ -410,3 +417,17 @@ def test_every_request_gets_what_it_would_get_alone(
             assert isinstance(answer, HeadwiseError)
         else:
             assert answer == [2 * value + asked for value in values]
+
+
+async def test_who_waits_behind_calls_that_hang_is_refused_long_before_the_deadline() -> None:
+    work = Doubling(held=asyncio.Event())
+    batcher = Batcher(Limits(queue=0.05, wait=0.0))
+    quick = Doubling()
+    await asyncio.gather(run(batcher, quick, rows(0)))
+    hanging = await begun(batcher, work, rows(1)) + await begun(batcher, work, rows(2))
+    behind = await begun(batcher, work, rows(3), seconds=30)
+    async with asyncio.timeout(2):
+        with pytest.raises(OverloadedError):
+            await behind[0]
+    work.held.set()  # type: ignore[union-attr]
+    assert await asyncio.gather(*hanging) == [[2.0], [4.0]]

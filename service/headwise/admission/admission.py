@@ -1,0 +1,66 @@
+"""Bounds on the requests that a process works on, and refusal beyond them, before anything is done."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from headwise.admission.memory import Memory
+from headwise.errors import OverloadedError
+
+
+class Admission:
+    """in_flight, per_model: requests at once, of all models and of one. How long they wait is the batcher's to bound.
+
+    memory: of the process's control group; None: not watched.
+    """
+
+    def __init__(self, in_flight: int = 8192, per_model: int = 4096, memory: Memory | None = None) -> None:
+        self._most = in_flight
+        self._most_per_model = per_model
+        self._memory = memory
+        self._models: dict[str, int] = {}
+        self.in_flight = 0
+
+    def room(self, model: str) -> _Room:
+        """Room for one request, in a `with` statement until it is answered.
+
+        Raises, on entry: OverloadedError.
+        """
+        return _Room(self, model)
+
+    def enter(self, model: str) -> None:
+        """Take room; see `room`."""
+        self.check_memory()
+        here = self._models.get(model, 0)
+        if self.in_flight >= self._most:
+            raise OverloadedError(f"{self.in_flight} requests are being answered, no more are taken at once")
+        if here >= self._most_per_model:
+            raise OverloadedError(f"{here} requests for {model} are being answered, no more are taken at once")
+        self.in_flight += 1
+        self._models[model] = here + 1
+
+    def leave(self, model: str) -> None:
+        """Give it back."""
+        self.in_flight -= 1
+        here = self._models.pop(model) - 1
+        if here:
+            self._models[model] = here
+
+    def check_memory(self) -> None:
+        """Ask before memory is taken for a request. One is always taken: else nothing could ever free any.
+
+        Raises: OverloadedError.
+        """
+        if self._memory is not None and self._memory.short and self.in_flight:
+            raise OverloadedError(f"memory runs short: {self._memory}")
+
+
+class _Room(NamedTuple):
+    admission: Admission
+    model: str
+
+    def __enter__(self) -> None:
+        self.admission.enter(self.model)
+
+    def __exit__(self, *_: object) -> None:
+        self.admission.leave(self.model)

@@ -1,0 +1,125 @@
+"""More than a process can carry is refused before anything is done for it."""
+
+from pathlib import Path
+
+import pytest
+
+from headwise.admission import Admission
+from headwise.admission.memory import Memory, limited
+from headwise.errors import OverloadedError
+
+
+def test_there_is_room_for_so_many_requests_and_again_when_one_is_answered() -> None:
+    admission = Admission(in_flight=2)
+    with admission.room("a"):
+        with (
+            admission.room("b"),
+            pytest.raises(OverloadedError, match="2 requests are being answered"),
+            admission.room("c"),
+        ):
+            pass
+        with admission.room("c"):
+            assert admission.in_flight == 2
+    assert admission.in_flight == 0
+
+
+def test_one_model_leaves_room_for_others() -> None:
+    admission = Admission(in_flight=3, per_model=1)
+    with admission.room("a"):
+        with pytest.raises(OverloadedError, match="1 requests for a are"), admission.room("a"):
+            pass
+        with admission.room("b"):
+            pass
+    with admission.room("a"):
+        pass
+
+
+def test_a_request_that_fails_gives_its_room_back() -> None:
+    admission = Admission(in_flight=1)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), admission.room("a"):
+            raise ZeroDivisionError
+    assert admission.in_flight == 0
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Path:
+    """A control group of version 2 with a limit of 1000 MiB, and one without below it."""
+    folder = tmp_path / "cgroup" / "pod"
+    (folder / "gateway").mkdir(parents=True)
+    (folder / "memory.max").write_text(f"{1000 << 20}\n")
+    (folder / "gateway" / "memory.max").write_text("max\n")
+    (tmp_path / "self").write_text("0::/pod/gateway\n")
+    use(folder, 100)
+    return folder
+
+
+def use(folder: Path, mebibytes: int, *, files: int = 0) -> None:
+    (folder / "memory.current").write_text(f"{(mebibytes + files) << 20}\n")
+    (folder / "memory.stat").write_text(f"anon {mebibytes << 20}\ninactive_file {files << 20}\n")
+
+
+def found(group: Path) -> Memory:
+    memory = limited(0.9, proc=group.parents[1] / "self", root=group.parent)
+    assert memory is not None
+    return memory
+
+
+def test_near_the_limit_nothing_more_is_taken_and_further_off_it_is_again(group: Path) -> None:
+    memory = found(group)
+    admission = Admission(memory=memory)
+    with admission.room("a"):
+        use(group, 901)
+        memory.look()
+        with pytest.raises(OverloadedError, match="memory runs short: 901 of 1000 MiB"), admission.room("a"):
+            pass
+        use(group, 899)
+        memory.look()
+        with admission.room("a"):
+            pass
+
+
+def test_one_request_is_taken_whatever_the_memory_says(group: Path) -> None:
+    memory = found(group)
+    use(group, 990)
+    memory.look()
+    with Admission(memory=memory).room("a"):
+        pass
+
+
+def test_cached_files_are_no_use_of_memory(group: Path) -> None:
+    memory = found(group)
+    use(group, 100, files=890)
+    memory.look()
+    assert not memory.short
+
+
+def test_version_1_is_read_too(tmp_path: Path) -> None:
+    folder = tmp_path / "cgroup" / "memory" / "docker" / "x"
+    folder.mkdir(parents=True)
+    (folder / "memory.limit_in_bytes").write_text(str(100 << 20))
+    (folder / "memory.usage_in_bytes").write_text(str(95 << 20))
+    (folder / "memory.stat").write_text("total_inactive_file 0\n")
+    (folder.parent / "memory.limit_in_bytes").write_text("9223372036854771712")
+    (tmp_path / "self").write_text("4:memory:/docker/x\n1:cpu:/\n0::/\n")
+    memory = limited(0.9, proc=tmp_path / "self", root=tmp_path / "cgroup")
+    assert memory is not None
+    memory.look()
+    assert memory.short
+
+
+@pytest.mark.parametrize("text", ["", "0::/\n", "nonsense\n"])
+def test_without_a_limit_nothing_is_watched(tmp_path: Path, text: str) -> None:
+    (tmp_path / "self").write_text(text)
+    (tmp_path / "cgroup").mkdir()
+    assert limited(0.9, proc=tmp_path / "self", root=tmp_path / "cgroup") is None
+    assert limited(0.9, proc=tmp_path / "none", root=tmp_path / "cgroup") is None
+
+
+def test_a_group_that_cannot_be_read_any_more_keeps_its_last_figure(group: Path) -> None:
+    memory = found(group)
+    use(group, 950)
+    memory.look()
+    (group / "memory.current").unlink()
+    memory.look()
+    assert memory.short
