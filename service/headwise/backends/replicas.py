@@ -52,7 +52,7 @@ class Replicas:
         watching: dict[Replica, asyncio.Task[None]] = {}
         try:
             while True:
-                await self._find()
+                await self.look_up()
                 current = set(self._replicas.values())
                 for replica in current - watching.keys():
                     watching[replica] = asyncio.create_task(replica.watch())
@@ -96,7 +96,7 @@ class Replicas:
     async def status(self, spec: ModelSpec, *, timeout: float) -> model_service_pb2.GetModelStatusResponse:
         """The states of a model's versions, of all servers in rotation together; see `Backend`."""
         if not self._replicas:
-            await self._find()
+            await self.look_up()
         if len(self._replicas) == 1 or spec.version is not None or spec.label is not None:
             return await self._try(spec, timeout, lambda server, left: server.status(spec, timeout=left))
         asked = self._rotation
@@ -123,7 +123,7 @@ class Replicas:
     async def _try(self, spec: ModelSpec, timeout: float, call: Call[T]) -> T:
         """One call, and one more where the server was not reached, or lost, before it answered."""
         if not self._replicas:
-            await self._find()
+            await self.look_up()
         deadline = time.monotonic() + timeout - min(timeout * _MARGIN, _MOST_MARGIN)
         replica = self._next(spec)
         self._budget.earn()
@@ -149,15 +149,15 @@ class Replicas:
         others = [replica for replica in holding if replica is not failed] or [
             replica for replica in self._rotation if replica is not failed
         ]
-        self._turn += 1
+        self._turn += failed is None
         return others[self._turn % len(others)]
 
     def _nobody(self) -> BackendUnavailableError:
         reasons = "; ".join(dict.fromkeys(replica.reason for replica in self._replicas.values()))
         return BackendUnavailableError(reasons or self._unknown)
 
-    async def _find(self) -> None:
-        """Look up where they are; those that are gone finish what they do."""
+    async def look_up(self) -> None:
+        """Find out where they are; those that are gone finish what they do."""
         try:
             targets = await self._lookup()
         except BackendError as error:
