@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from headwise.access.access import Access
+from headwise.access.certificates import Certificate, read_certificate
+from headwise.access.key_file import read_ring
+from headwise.access.keys import KeyAuthenticator
+from headwise.access.last_good import LastGood
+from headwise.access.rates import LocalLimiter
 from headwise.api.grpc.server import GrpcServer
 from headwise.api.rest.app import RestSurface, create_app
 from headwise.backends.tfserving import TFServingBackend
@@ -28,6 +36,7 @@ class Application:
     rest: RestSurface
     grpc: GrpcServer
     model_server: EmbeddedModelServer | None
+    certificate: Callable[[], Certificate] | None
 
 
 def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: bool = False) -> Application:
@@ -39,6 +48,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
     model_server = embedded_model_server(settings)
     backend = TFServingBackend(model_server.target if model_server else settings.backend)
     metrics = metrics or Metrics()
+    certificate = _certificate(settings, metrics)
     prove = GoldenProver(backend, timeout=settings.request_timeout, count=metrics.proved)
     repository = ModelRepository(source, backend, prove)
     gateway = Gateway(
@@ -50,6 +60,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
             Limits(rows=settings.max_batch_rows, wait=settings.batch_wait, sizes=settings.allowed_batch_sizes)
         ),
         unbatched=settings.unbatched_models,
+        access=_access(settings, metrics),
     )
     grpc = GrpcServer(
         gateway,
@@ -60,6 +71,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
         required_models=settings.required_models,
         reflection=settings.reflects,
         shared_port=shared_ports,
+        certificate=certificate,
     )
     rest = create_app(
         gateway,
@@ -69,5 +81,23 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
         required_models=settings.required_models,
         tfs_nonfinite=settings.tfs_nonfinite,
         cors=settings.cors,
+        metrics_apart=settings.admin is not None,
     )
-    return Application(settings, backend, repository, rest, grpc, model_server)
+    return Application(settings, backend, repository, rest, grpc, model_server, certificate)
+
+
+def _access(settings: Settings, metrics: Metrics) -> Access | None:
+    file = settings.keys_file
+    if file is None:
+        return None
+    ring = LastGood([file], partial(read_ring, file), what="keys", failed=metrics.reload_failed)
+    return Access(KeyAuthenticator(ring), LocalLimiter())
+
+
+def _certificate(settings: Settings, metrics: Metrics) -> Callable[[], Certificate] | None:
+    chain, key, client_ca = settings.tls_certificate, settings.tls_key, settings.grpc_client_ca
+    if chain is None or key is None:
+        return None
+    files = [file for file in (chain, key, client_ca) if file is not None]
+    read = partial(read_certificate, chain, key, client_ca)
+    return LastGood(files, read, what="certificate", failed=metrics.reload_failed)

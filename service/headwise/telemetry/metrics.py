@@ -49,6 +49,13 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._reload_failures = Counter(
+            "headwise_reload_failures_total",
+            "Files that changed and were bad; what they held before stays in force.",
+            ["what"],
+            registry=self.registry,
+        )
+
     def observe(self, surface: str, verb: str, model: str, status: str, seconds: Sequence[float]) -> None:
         """Count requests by how long they took. Labels must be bounded: see OTHER."""
         labels = (surface, verb, model, status)
@@ -68,6 +75,10 @@ class Metrics:
     def proved(self, model: str, held: bool) -> None:
         """Count one run of golden records of a model of the repository."""
         self._proofs.labels(model, "held" if held else "failed").inc()
+
+    def reload_failed(self, what: str) -> None:
+        """Count a bad reading of keys or of a certificate."""
+        self._reload_failures.labels(what).inc()
 
     def render(self) -> bytes:
         """The metrics in Prometheus's text format."""
