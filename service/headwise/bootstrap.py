@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from headwise.access.access import Access
+from headwise.access.certificates import Certificate, read_certificate
+from headwise.access.key_file import read_ring
+from headwise.access.keys import KeyAuthenticator
+from headwise.access.last_good import LastGood
+from headwise.access.rates import LocalLimiter
 from headwise.admission import Admission, Memory
 from headwise.admission.memory import limited
 from headwise.api.grpc.server import GrpcServer
@@ -34,6 +41,7 @@ class Application:
     grpc: GrpcServer
     memory: Memory | None
     model_server: EmbeddedModelServer | None
+    certificate: Callable[[], Certificate] | None
 
 
 def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: bool = False) -> Application:
@@ -46,6 +54,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
     metrics = metrics or Metrics()
     connect = partial(TFServingBackend, most_bytes=settings.max_answer_bytes, longest=settings.max_request_timeout)
     backend = Replicas(lookup(model_server.target if model_server else settings.backend), connect, metrics)
+    certificate = _certificate(settings, metrics)
     prove = GoldenProver(backend, timeout=settings.request_timeout, count=metrics.proved)
     repository = ModelRepository(source, backend, prove)
     memory = limited(settings.memory_watermark)
@@ -65,6 +74,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
         turns=Batcher(replace(ONE_BY_ONE, queue=settings.queue_timeout)),
         admission=Admission(settings.max_in_flight, settings.max_in_flight_per_model, memory),
         unbatched=settings.unbatched_models,
+        access=_access(settings, metrics),
     )
     grpc = GrpcServer(
         gateway,
@@ -75,6 +85,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
         required_models=settings.required_models,
         reflection=settings.reflects,
         shared_port=shared_ports,
+        certificate=certificate,
     )
     rest = create_app(
         gateway,
@@ -84,5 +95,23 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
         required_models=settings.required_models,
         tfs_nonfinite=settings.tfs_nonfinite,
         cors=settings.cors,
+        metrics_apart=settings.admin is not None,
     )
-    return Application(settings, backend, repository, rest, grpc, memory, model_server)
+    return Application(settings, backend, repository, rest, grpc, memory, model_server, certificate)
+
+
+def _access(settings: Settings, metrics: Metrics) -> Access | None:
+    file = settings.keys_file
+    if file is None:
+        return None
+    ring = LastGood([file], partial(read_ring, file), what="keys", failed=metrics.reload_failed)
+    return Access(KeyAuthenticator(ring), LocalLimiter())
+
+
+def _certificate(settings: Settings, metrics: Metrics) -> Callable[[], Certificate] | None:
+    chain, key, client_ca = settings.tls_certificate, settings.tls_key, settings.grpc_client_ca
+    if chain is None or key is None:
+        return None
+    files = [file for file in (chain, key, client_ca) if file is not None]
+    read = partial(read_certificate, chain, key, client_ca)
+    return LastGood(files, read, what="certificate", failed=metrics.reload_failed)

@@ -5,6 +5,9 @@ HeadwiseError
   - InvalidTensorError            name, dtype, shape, ragged or non-finite input
   - PayloadTooLargeError
   - UnsupportedMediaError
++ UnauthenticatedError            no credential, or one that is not known
++ PermissionDeniedError
++ RateLimitedError                the caller's own quota; time heals it
 + NotFoundError
   - ModelNotFoundError
   - VersionNotFoundError
@@ -46,6 +49,8 @@ class HeadwiseError(Exception):
     """Root of the tree; its text is fit to be shown to the caller."""
 
     code: ClassVar[str] = "internal"
+    retry_after: float | None = None
+    """Seconds after which the same request may succeed, of an error that knows better than `api/status.py`."""
 
 
 class InvalidRequestError(HeadwiseError):
@@ -70,6 +75,28 @@ class UnsupportedMediaError(InvalidRequestError):
     """The body's encoding is not one that headwise reads."""
 
     code = "unsupported-media"
+
+
+class UnauthenticatedError(HeadwiseError):
+    """The request shows no credential, or one that is not known, was revoked or has expired."""
+
+    code = "unauthenticated"
+
+
+class PermissionDeniedError(HeadwiseError):
+    """The caller is known, and no scope of it grants what was asked."""
+
+    code = "permission-denied"
+
+
+class RateLimitedError(HeadwiseError):
+    """The caller asks more often than its key may; `retry_after` seconds heal it."""
+
+    code = "rate-limited"
+
+    def __init__(self, text: str, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
 
 
 class NotFoundError(HeadwiseError):

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from rich.console import Console
 from rich.markup import escape
 
+from headwise.settings import Settings
+
 
 def stop_signal() -> asyncio.Event:
     """An event that SIGINT and SIGTERM set, for the running loop."""
@@ -22,6 +24,12 @@ def stop_signal() -> asyncio.Event:
 def say(text: str) -> None:
     """Tell whoever started the gateway, on standard error."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold]headwise[/] {escape(text)}")
+
+
+def warn_if_open(settings: Settings) -> None:
+    """Say where everybody may call."""
+    if settings.open_to_all:
+        say(f"WARNING: whoever reaches {' or '.join(settings.open_to_all)} may call (allow_anonymous)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,17 @@ _NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """Of the addresses of one name some may be none of this machine: `localhost` without IPv6."""
 
 
-def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+def listen(host: str, port: int, *, shared: bool = False, surface: str = "http") -> socket.socket:
     """A socket that listens for HTTP. shared: one of several on its port; the kernel spreads connections over them.
+
+    surface: "http" or "admin", for messages.
 
     Raises: ConfigurationError.
     """
     try:
         listener = socket.create_server((host, port), family=_family(host), backlog=_BACKLOG, reuse_port=shared)
     except OSError as error:
-        raise _refused("http", host, port, error) from error
+        raise _refused(surface, host, port, error) from error
     # Connections have it from their listener: asyncio sets it only where uvloop is not, and not always.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
@@ -34,7 +36,7 @@ def shown(host: str, port: int) -> str:
 class HeldPort:
     """A port of this process, which never listens on it, for those of its user that share it; port 0 takes a free one.
 
-    surface: "http" or "grpc", for messages. Raises: ConfigurationError if another program has it.
+    surface: "http", "grpc" or "admin", for messages. Raises: ConfigurationError if another program has it.
     """
 
     def __init__(self, surface: str, host: str, port: int) -> None:
@@ -43,7 +45,7 @@ class HeldPort:
         missing: OSError | None = None
         try:
             # gRPC listens on every address of a name, uvicorn's socket on the one that `listen` takes.
-            kind = _family(host) if surface == "http" else socket.AF_UNSPEC
+            kind = _family(host) if surface != "grpc" else socket.AF_UNSPEC
             for family, *_, address in socket.getaddrinfo(host, port, kind, socket.SOCK_STREAM):
                 try:
                     self._sockets.append(_bound(family, (address[0], self.port, *address[2:])))
@@ -93,7 +95,8 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def _refused(surface: str, host: str, port: int, error: OSError) -> ConfigurationError:
-    name = {"http": "HTTP", "grpc": "gRPC"}[surface]
+    name = {"http": "HTTP", "grpc": "gRPC", "admin": "the admin port"}[surface]
+    how = "by the setting admin" if surface == "admin" else f"with --{surface}"
     return ConfigurationError(
-        f"{name} cannot listen on {shown(host, port)}: {error.strerror}; choose another address with --{surface}"
+        f"{name} cannot listen on {shown(host, port)}: {error.strerror}; choose another address {how}"
     )

@@ -9,14 +9,17 @@ import math
 import resource
 import socket
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 from headwise.api.rest.connection import Connection
+from headwise.api.rest.secure import context
 from headwise.bootstrap import Application, build
 from headwise.errors import ConfigurationError
-from headwise.lifecycle import Announcement, say, stop_signal
+from headwise.lifecycle import Announcement, say, stop_signal, warn_if_open
 from headwise.ports import listen, shown
 from headwise.repository.snapshot import Snapshot
 from headwise.settings import Settings, address
@@ -65,53 +68,65 @@ def _open_more_files() -> None:
 
 async def _serve_alone(settings: Settings) -> None:
     stop = stop_signal()
-    listener = listen(*address(settings.http, "http"))
+    listeners = listen_all(settings)
     application = build(settings)
+    warn_if_open(settings)
     starting = application.model_server is not None
-    await serve(application, listener, stop, announce=Announcement.show, say=say, starting=starting)
+    await serve(application, listeners, stop, announce=Announcement.show, say=say, starting=starting)
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Sockets of HTTP; admin: of the operations, where they have one of their own, else none."""
+
+    http: socket.socket
+    admin: tuple[socket.socket, ...] = ()
+
+
+def listen_all(settings: Settings, *, shared: bool = False) -> Listeners:
+    """Listen for HTTP, on one port or on two. shared: as `listen` has it.
+
+    Raises: ConfigurationError.
+    """
+    http = listen(*address(settings.http, "http"), shared=shared)
+    if settings.admin is None:
+        return Listeners(http)
+    return Listeners(http, (listen(*address(settings.admin, "admin"), shared=shared, surface="admin"),))
 
 
 async def serve(
     application: Application,
-    listener: socket.socket,
+    listeners: Listeners,
     stop: asyncio.Event,
     *,
     announce: Callable[[Announcement], None],
     say: Callable[[str], None],
     starting: bool,
 ) -> None:
-    """Serve HTTP on the listener, and gRPC, until the event.
+    """Serve HTTP on the listeners, and gRPC, until the event.
 
     announce: told once that the gateway is ready. say: told what else happens. starting: the model server may be only
     just starting, so that there is nothing to warn of.
     """
     settings = application.settings
-    name = shown(*listener.getsockname()[:2])
+    name = shown(*listeners.http.getsockname()[:2])
     await application.grpc.start()
-    http = _HttpServer(
-        uvicorn.Config(
-            application.rest.app,
-            http=Connection,
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
-        )
-    )
+    http = _http_server(application, application.rest.app)
     watch = asyncio.create_task(_watch(application, name, announce, starting))
     background = [watch, asyncio.create_task(application.backend.run())]
     if application.memory is not None:
         background.append(asyncio.create_task(application.memory.watch()))
     if application.model_server is not None:
         background.append(asyncio.create_task(application.model_server.run()))
-    serving = asyncio.create_task(http.serve(sockets=[listener]))
+    serving = asyncio.create_task(http.serve(sockets=[listeners.http]))
+    admin = _http_server(application, application.rest.admin)
+    administering = [asyncio.create_task(admin.serve(sockets=[one])) for one in listeners.admin]
     say(f"starting; HTTP on {name}, gRPC on port {application.grpc.port}, backend {settings.backend}")
     waiting = asyncio.create_task(stop.wait())
     try:
-        done, _ = await asyncio.wait([waiting, serving, *background], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(
+            [waiting, serving, *administering, *background], return_when=asyncio.FIRST_COMPLETED
+        )
         for task in done:
             task.result()
     finally:
@@ -121,11 +136,32 @@ async def serve(
         await application.grpc.set_ready(False)
         http.should_exit = True
         await asyncio.gather(serving, application.grpc.stop(settings.drain_timeout), return_exceptions=True)
+        admin.should_exit = True  # it tells that the gateway is draining until the last request is answered
+        await asyncio.gather(*administering, return_exceptions=True)
         for task in (waiting, *background):
             task.cancel()
         await asyncio.gather(waiting, *background, return_exceptions=True)
         await application.backend.close()
         say("stopped")
+
+
+def _http_server(application: Application, app: ASGIApp) -> _HttpServer:
+    certificate = application.certificate
+    encrypted = None if certificate is None else context(certificate)
+    return _HttpServer(
+        uvicorn.Config(
+            app,
+            http=Connection,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=math.ceil(application.settings.drain_timeout),
+            ssl_context_factory=None if encrypted is None else lambda *_: encrypted,
+        )
+    )
 
 
 async def look(application: Application) -> Snapshot | None:
@@ -167,17 +203,20 @@ def _pause(snapshot: Snapshot, poll_interval: float) -> float:
 
 def _announcement(application: Application, http: str) -> Announcement:
     """What serves, and a call to try."""
-    models = application.repository.snapshot.models.values()
+    settings, models = application.settings, application.repository.snapshot.models.values()
+    scheme = "http" if settings.tls_certificate is None else "https"
+    base = http if scheme == "http" else f"https://{http}"
+    curl = "curl -s" if settings.keys_file is None else 'curl -s -H "Authorization: Bearer $KEY"'
     serving = [f"{model.name} {model.newest_admitted.status.version}" for model in models if model.newest_admitted]
-    samples = sorted(application.settings.models.glob("*/sample.json"), reverse=True)
-    calls = [f"curl -s {http}/v1/models/{file.parent.name}:classify -d @{file}" for file in samples[:1]]
+    samples = sorted(settings.models.glob("*/sample.json"), reverse=True)
+    calls = [f"{curl} {base}/v1/models/{file.parent.name}:classify -d @{file}" for file in samples[:1]]
     return Announcement(
         (
             f"serving {', '.join(serving) or 'no model yet'}",
             *(_unserved(model.name, *model.problem) for model in models if model.problem is not None),
-            f"ready; documentation at http://{http}/docs, and a call to try:",
+            f"ready; documentation at {scheme}://{http}/docs, and a call to try:",
         ),
-        (calls or [f"curl -s {http}/v1/models"])[0],
+        (calls or [f"{curl} {base}/v1/models"])[0],
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PositiveInt, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -42,6 +43,23 @@ class Settings(BaseSettings):
     http: str = Field("127.0.0.1:8080", description="Where HTTP listens.")
     grpc: str = Field("127.0.0.1:8081", description="Where gRPC listens.")
     workers: int = Field(1, ge=1, description="How many processes answer, behind the same two ports.")
+    admin: str | None = Field(
+        None,
+        description="Where /livez, /readyz and /metrics listen by themselves; /metrics is then not on the HTTP port.",
+    )
+    keys_file: Path | None = Field(
+        None, description="API keys, as `headwise keys create` writes them: no call without one but health."
+    )
+    allow_anonymous: bool = Field(
+        False, description="Whether other machines may call without a key, where no keys_file is set."
+    )
+    tls_certificate: Path | None = Field(
+        None, description="A PEM certificate with its chain: HTTP and gRPC are encrypted. Read again when it changes."
+    )
+    tls_key: Path | None = Field(None, description="The certificate's key, a PEM file without passphrase.")
+    grpc_client_ca: Path | None = Field(
+        None, description="PEM certificates: gRPC takes only clients that show a certificate of theirs."
+    )
     grpc_reflection: bool | None = Field(
         None, description="Whether gRPC lists its services; left out, where it listens on this machine alone."
     )
@@ -108,15 +126,49 @@ class Settings(BaseSettings):
         """Whether gRPC lists its services."""
         if self.grpc_reflection is not None:
             return self.grpc_reflection
-        return address(self.grpc, "grpc")[0] in _LOOPBACKS
+        return _is_loopback(address(self.grpc, "grpc")[0])
 
-    @field_validator("http", "grpc", "backend")
+    @property
+    def open_to_all(self) -> tuple[str, ...]:
+        """The addresses, as NAME HOST:PORT, that other machines may call without showing who they are."""
+        if self.keys_file is not None:
+            return ()
+        surfaces = {"http": self.http, "admin": self.admin, "grpc": None if self.grpc_client_ca else self.grpc}
+        return tuple(
+            f"{name} {at}" for name, at in surfaces.items() if at is not None and not _is_loopback(address(at, name)[0])
+        )
+
+    @field_validator("http", "grpc", "backend", "admin")
     @classmethod
-    def _is_address(cls, value: str, info: ValidationInfo) -> str:
+    def _is_address(cls, value: str | None, info: ValidationInfo) -> str | None:
         if info.field_name == "backend":
-            return backend(value)
-        address(value, str(info.field_name))
+            return backend(str(value))
+        if value is not None:
+            address(value, str(info.field_name))
         return value
+
+    @model_validator(mode="after")
+    def _lets_nobody_in_by_oversight(self) -> Settings:
+        if self.open_to_all and not self.allow_anonymous:
+            raise InvalidSettingsError(
+                f"{' and '.join(self.open_to_all)}: every machine that reaches it could call. Set keys_file to a file "
+                "of `headwise keys create` (--keys-file), or say that anybody may with allow_anonymous "
+                "(--allow-anonymous)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Settings:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise InvalidSettingsError("settings tls_certificate and tls_key: one needs the other")
+        if self.grpc_client_ca is not None and self.tls_certificate is None:
+            raise InvalidSettingsError("setting grpc_client_ca: it needs tls_certificate and tls_key")
+        if self.cors and self.keys_file is not None:
+            raise InvalidSettingsError(
+                "settings cors and keys_file: a page cannot keep a key to itself; let a proxy that adds the key answer "
+                "pages of other origins"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]  # the sources it leaves out stay out
@@ -181,3 +233,11 @@ def address(text: str, name: str) -> tuple[str, int]:
     if found is None or int(found["port"]) > 65535:
         raise InvalidSettingsError(f"setting {name}: {text!r} is no HOST:PORT, without scheme or path")
     return found["host"].strip("[]") or "127.0.0.1", int(found["port"])
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether this machine alone reaches it; of a name other than localhost nobody knows."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

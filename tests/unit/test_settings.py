@@ -31,11 +31,11 @@ def test_defaults_serve_the_folder_models_on_loopback() -> None:
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file.write_text('http = "file:1"\ngrpc = "file:2"\nbackend = "file:3"\nrequired_models = ["tumor"]\n')
-    monkeypatch.setenv("HEADWISE_HTTP", "environment:1")
-    monkeypatch.setenv("HEADWISE_GRPC", "environment:2")
-    settings = Settings.load(file, http="flag:1", grpc=None)
-    assert (settings.http, settings.grpc, settings.backend) == ("flag:1", "environment:2", "file:3")
+    file.write_text('http = "127.0.0.1:1"\ngrpc = "127.0.0.1:2"\nbackend = "file:3"\nrequired_models = ["tumor"]\n')
+    monkeypatch.setenv("HEADWISE_HTTP", "127.0.0.2:1")
+    monkeypatch.setenv("HEADWISE_GRPC", "127.0.0.2:2")
+    settings = Settings.load(file, http="127.0.0.3:1", grpc=None)
+    assert (settings.http, settings.grpc, settings.backend) == ("127.0.0.3:1", "127.0.0.2:2", "file:3")
     assert settings.required_models == {"tumor"}
 
 

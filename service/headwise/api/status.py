@@ -33,6 +33,9 @@ STATUSES: Mapping[type[errors.HeadwiseError], Status] = {
     errors.InvalidTensorError: _INVALID,
     errors.PayloadTooLargeError: Status(413, StatusCode.RESOURCE_EXHAUSTED),
     errors.UnsupportedMediaError: Status(415, StatusCode.INVALID_ARGUMENT),
+    errors.UnauthenticatedError: Status(401, StatusCode.UNAUTHENTICATED),
+    errors.PermissionDeniedError: Status(403, StatusCode.PERMISSION_DENIED),
+    errors.RateLimitedError: Status(429, StatusCode.RESOURCE_EXHAUSTED, retry_after=True),
     errors.NotFoundError: _NOT_FOUND,
     errors.ModelNotFoundError: _NOT_FOUND,
     errors.VersionNotFoundError: _NOT_FOUND,
@@ -84,7 +87,7 @@ HTTP_OF_GRPC: Mapping[str, int] = {
 }
 """TensorFlow Serving's own map, for its own calls: gRPC status name to HTTP status."""
 
-RETRY_AFTER_SECONDS = 1
+_RETRY_AFTER = 1.0
 
 INTERNAL_TEXT = "an internal error; the log has the details under this request id"
 
@@ -92,6 +95,14 @@ INTERNAL_TEXT = "an internal error; the log has the details under this request i
 def status_of(error: BaseException) -> Status:
     """The status of an error: its own, else that of the nearest class above it."""
     return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), INTERNAL)
+
+
+def retry_after(error: BaseException) -> float | None:
+    """Seconds after which the same call may succeed, the error's own or a constant; None where time heals nothing."""
+    if not status_of(error).retry_after:
+        return None
+    known = error.retry_after if isinstance(error, HeadwiseError) else None
+    return _RETRY_AFTER if known is None else known
 
 
 def shown(error: BaseException) -> tuple[Status, str, str]:

@@ -31,6 +31,7 @@ VERBS = (
     "rewrite",
     "bake",
     "predict",
+    "keys",
 )
 """Each is the function, or the group of verbs, of that name in the module of that name, with _ for -."""
 

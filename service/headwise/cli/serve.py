@@ -25,6 +25,12 @@ def serve(
     ] = None,
     http: Annotated[str | None, typer.Option(help="Where HTTP listens.", show_default="127.0.0.1:8080")] = None,
     grpc: Annotated[str | None, typer.Option(help="Where gRPC listens.", show_default="127.0.0.1:8081")] = None,
+    keys_file: Annotated[
+        Path | None, typer.Option(help="API keys, as `headwise keys create` writes them: no call without one.")
+    ] = None,
+    allow_anonymous: Annotated[
+        bool, typer.Option("--allow-anonymous", help="Other machines may call without a key, where there are none.")
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="How many processes answer, behind the same ports.", show_default="1")
     ] = None,
@@ -45,6 +51,8 @@ def serve(
         backend=backend,
         http=http,
         grpc=grpc,
+        keys_file=keys_file,
+        allow_anonymous=allow_anonymous or None,
         workers=workers,
     )
     if settings.workers > 1:  # their parent serves nothing: it need not load what does

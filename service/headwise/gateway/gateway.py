@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from headwise.access.access import Access
+from headwise.access.scopes import EVERY, Verb
 from headwise.admission import Admission
+from headwise.backends import model_specs
 from headwise.backends.base import (
     CLASSIFY,
+    METADATA,
     MULTI_INFERENCE,
     PREDICT,
     REGRESS,
+    STATUS,
     Arrays,
     Backend,
     RawPrediction,
@@ -34,6 +39,7 @@ from headwise.preflight import check_inputs
 from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.served_model import ServedModel
+from headwise.repository.snapshot import Model, Snapshot
 from headwise.savedmodel import Signature
 from headwise.telemetry.metrics import Metrics
 from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
@@ -54,7 +60,7 @@ class Gateway:
     """Answers for models of the repository through the backend.
 
     batcher: of heads' calls. turns: of calls that travel alone: raw numbers, and those of the unbatched models, whose
-    rows depend on one another.
+    rows depend on one another. access: asked for every call, whichever way it came; None allows all to everybody.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class Gateway:
         turns: Batcher | None = None,
         admission: Admission | None = None,
         unbatched: frozenset[str] = frozenset(),
+        access: Access | None = None,
     ) -> None:
         self._backend = backend
         self._batcher = batcher or Batcher()
@@ -79,6 +86,35 @@ class Gateway:
         self._raw_when_refused = raw_when_refused
         self._tripwires = tripwires or Tripwires(Metrics())
         self.repository = repository
+        self.access = access
+
+    def allow(self, verb: Verb, model: str) -> None:
+        """Raises: UnauthenticatedError, PermissionDeniedError. Before anything is looked up: names must not leak."""
+        if self.access is not None:
+            self.access.check(verb, model)
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether the caller may know of every model."""
+        return self.access is None or self.access.may("metadata", EVERY)
+
+    @property
+    def shown(self) -> Snapshot:
+        """The repository's snapshot, as far as the caller may know of it."""
+        snapshot, access = self.repository.snapshot, self.access
+        if access is None or self.shows_all:
+            return snapshot
+        models = {name: model for name, model in snapshot.models.items() if access.may("metadata", name)}
+        return Snapshot(models, snapshot.backend_error)
+
+    def find(self, name: str, verb: Verb = "metadata") -> Model:
+        """A model by name.
+
+        Raises: as `allow`; ModelNotFoundError.
+        """
+        self.allow(verb, name)
+        known = self.repository.snapshot.models.get(name)
+        return self.repository.find(name, self.shown) if known is None else known
 
     async def classify(
         self,
@@ -95,6 +131,8 @@ class Gateway:
 
         Raises: every HeadwiseError that a request can meet.
         """
+        if self.access is not None:
+            self.access.check("predict", spec.name)
         deadline = asyncio.get_running_loop().time() + timeout
         with self._admission.room(spec.name):
             try:
@@ -116,6 +154,7 @@ class Gateway:
 
         Raises: HeadConfigError if that version's card is refused, unless the gateway was told to answer.
         """
+        self.allow("predict", spec.name)
         raw: RawPrediction = await self._direct(
             spec.name, lambda left: self._backend.predict(spec, inputs, timeout=left), timeout
         )
@@ -127,6 +166,7 @@ class Gateway:
 
         Raises: as `predict`; NotFoundError, InvalidTensorError.
         """
+        self.allow("predict", spec.name)
         try:
             known = await self.signatures(spec, timeout=timeout)
             if spec.signature_name not in known:
@@ -143,6 +183,7 @@ class Gateway:
         self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
     ) -> inference_pb2.ClassificationResponse:
         """The model's own Classify, from whichever version the model server chooses; raises as `predict` does."""
+        self.allow("predict", spec.name)
         answer: inference_pb2.ClassificationResponse = await self._direct(
             spec.name, lambda left: self._backend.classify(spec, examples, timeout=left), timeout
         )
@@ -153,6 +194,7 @@ class Gateway:
         self, spec: ModelSpec, examples: inference_pb2.Input, *, timeout: float
     ) -> inference_pb2.RegressionResponse:
         """The model's own Regress, from whichever version the model server chooses; raises as `predict` does."""
+        self.allow("predict", spec.name)
         answer: inference_pb2.RegressionResponse = await self._direct(
             spec.name, lambda left: self._backend.regress(spec, examples, timeout=left), timeout
         )
@@ -164,8 +206,11 @@ class Gateway:
 
         Raises: as `predict`.
         """
+        specs = _asked(method, request)
+        for spec in specs:
+            self.allow(_VERBS.get(method, "predict"), spec.name)
         answer: bytes = await self._direct(
-            method, lambda left: self._backend.forward(method, request, timeout=left), timeout
+            specs[0].name, lambda left: self._backend.forward(method, request, timeout=left, spec=specs[0]), timeout
         )
         for spec in _answering(method, answer):
             self._check_may_answer_raw(spec.name, spec.version.value)
@@ -173,14 +218,20 @@ class Gateway:
 
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
         """What the model server says of a version's signatures."""
+        self.allow("metadata", spec.name)
         return await self._backend.metadata(spec, timeout=timeout)
 
     async def status(self, spec: ModelSpec, *, timeout: float) -> model_service_pb2.GetModelStatusResponse:
         """What the model server says of a model's versions."""
+        self.allow("metadata", spec.name)
         return await self._backend.status(spec, timeout=timeout)
 
-    async def signatures(self, spec: ModelSpec, *, timeout: float) -> Mapping[str, Signature]:
-        """The signatures of the version that `predict` reaches; asked of the model server where not known."""
+    async def signatures(self, spec: ModelSpec, *, timeout: float, verb: Verb = "predict") -> Mapping[str, Signature]:
+        """The signatures of the version that `predict` reaches; asked of the model server where not known.
+
+        verb: what they are wanted for.
+        """
+        self.allow(verb, spec.name)
         known = self._reached(spec)
         if known is not None and known.signatures:
             return known.signatures
@@ -238,7 +289,7 @@ class Gateway:
         if self._seen is not snapshot:
             self._seen = snapshot
             self._calls.clear()
-        model = await self.resolve(spec, timeout=left(deadline))
+        model = await self.resolve(spec, timeout=left(deadline), verb="predict")
         alone = spec.name in self._unbatched
         call = HeadCall(model, spec.signature_name, outputs, self._backend, self._tripwires, alone=alone)
         # A label is the model server's to move.
@@ -246,12 +297,12 @@ class Gateway:
             self._calls[spec] = call
         return call
 
-    async def resolve(self, spec: ModelSpec, *, timeout: float) -> ServedModel:
-        """The version that a head-aware call asks: the named one, or the newest admitted one.
+    async def resolve(self, spec: ModelSpec, *, timeout: float, verb: Verb = "metadata") -> ServedModel:
+        """The version that a head-aware call asks: the named one, or the newest admitted one. verb: what for.
 
-        Raises: NotFoundError and ModelNotReadyError, and their subclasses.
+        Raises: as `allow`; NotFoundError and ModelNotReadyError, and their subclasses.
         """
-        model = self.repository.find(spec.name)
+        model = self.find(spec.name, verb)
         if spec.label is not None:
             number = await self._labelled(spec, timeout)
         elif spec.version is not None:
@@ -283,6 +334,22 @@ class Gateway:
 async def _read(read: ReadInputs, signature: Signature) -> Arrays:
     inputs = read(signature)
     return await inputs if isinstance(inputs, asyncio.Future) else inputs
+
+
+_VERBS: Mapping[str, Verb] = {METADATA: "metadata", STATUS: "metadata"}
+"""What a forwarded call is, where it is no prediction."""
+
+
+def _asked(method: str, request: bytes) -> Sequence[ModelSpec]:
+    """The models that a forwarded call names; one without a name where it names none, or cannot be read."""
+    try:
+        if method == MULTI_INFERENCE:
+            named = [of.model_spec for of in inference_pb2.MultiInferenceRequest.FromString(request).tasks]
+        else:
+            named = [prediction_service_pb2.RequestSpec.FromString(request).model_spec]
+    except DecodeError:
+        named = []
+    return [model_specs.from_proto(spec) for spec in named] or [ModelSpec("")]
 
 
 def _answering(method: str, answer: bytes) -> list[prediction_service_pb2.ModelSpec]:

@@ -70,14 +70,14 @@ class ModelRepository:
         self._looked = 0.0
         self.snapshot = Snapshot()
 
-    def find(self, name: str) -> Model:
-        """A model by name.
+    def find(self, name: str, shown: Snapshot | None = None) -> Model:
+        """A model by name. shown: what a caller may know of who may not know of all.
 
         Raises: ModelNotFoundError, with names that look alike.
         """
         model = self.snapshot.models.get(name)
         if model is None:
-            close = get_close_matches(name, self.snapshot.models, n=3)
+            close = get_close_matches(name, (shown or self.snapshot).models, n=3)
             hint = f"; did you mean {' or '.join(close)}?" if close else "; GET /v1/models lists what is there"
             raise ModelNotFoundError(f"there is no model {name!r}{hint}")
         return model

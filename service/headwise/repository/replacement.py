@@ -9,12 +9,14 @@ from pathlib import Path
 from uuid import uuid4
 
 
-def replace_file(file: Path, data: bytes) -> None:
+def replace_file(file: Path, data: bytes, *, mode: int | None = None) -> None:
     """Write a file, and its folder where there is none: a reader sees the old file or the new one, never a part.
+
+    mode: of the file; None leaves it to the umask.
 
     Raises: OSError; nothing is left behind then, neither a draft nor an empty folder.
     """
-    with made_folder(file.parent), _draft(file, data) as draft:
+    with made_folder(file.parent), _draft(file, data, mode) as draft:
         draft.replace(file)
 
 
@@ -52,11 +54,14 @@ def sweep_drafts(file: Path) -> None:
 
 
 @contextlib.contextmanager
-def _draft(file: Path, data: bytes) -> Iterator[Path]:
+def _draft(file: Path, data: bytes, mode: int | None = None) -> Iterator[Path]:
     """The data beside its file under a hidden name, on the disk; gone behind the block."""
     draft = file.with_name(f".{file.name}.{uuid4().hex}")
     try:
-        with draft.open("wb") as stream:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            if mode is not None:
+                os.fchmod(descriptor, mode)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())  # else a power failure could leave the new name with nothing behind it

@@ -59,6 +59,12 @@ class Metrics:
             "Times that a model server was taken out of rotation because it did not answer.",
             registry=self.registry,
         )
+        self._reload_failures = Counter(
+            "headwise_reload_failures_total",
+            "Files that changed and were bad; what they held before stays in force.",
+            ["what"],
+            registry=self.registry,
+        )
 
     def observe(self, surface: str, verb: str, model: str, status: str, seconds: Sequence[float]) -> None:
         """Count requests by how long they took. Labels must be bounded: see OTHER."""
@@ -87,6 +93,10 @@ class Metrics:
     def ejected(self) -> None:
         """Count a model server that was taken out of rotation."""
         self._ejections.inc()
+
+    def reload_failed(self, what: str) -> None:
+        """Count a bad reading of keys or of a certificate."""
+        self._reload_failures.labels(what).inc()
 
     def render(self) -> bytes:
         """The metrics in Prometheus's text format."""

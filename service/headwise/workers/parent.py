@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
+from headwise.access.certificates import read_certificate
+from headwise.access.key_file import read_ring
 from headwise.errors import ConfigurationError
-from headwise.lifecycle import Announcement, say, stop_signal
+from headwise.lifecycle import Announcement, say, stop_signal, warn_if_open
 from headwise.ports import HeldPort
 from headwise.repository.sources import model_source
 from headwise.settings import Settings, address
@@ -43,27 +46,42 @@ def check_platform(platform: str) -> None:
 
 async def _run(settings: Settings) -> None:
     stop = stop_signal()
-    model_source(settings.models, settings.model_config_file)  # what is wrong there is told once, not by each worker
-    with (
-        HeldPort("http", *address(settings.http, "http")) as http,
-        HeldPort("grpc", *address(settings.grpc, "grpc")) as grpc,
-        private_folder() as folder,
-    ):
+    _check_files(settings)
+    with ExitStack() as held:
+        ports = {
+            name: held.enter_context(HeldPort(name, *address(at, name)))
+            for name, at in (("http", settings.http), ("grpc", settings.grpc), ("admin", settings.admin))
+            if at is not None
+        }
+        folder = held.enter_context(private_folder())
         model_server = embedded_model_server(settings, folder)
-        duties = _duties(settings, http, grpc, folder, model_server)
+        duties = _duties(settings, ports, folder, model_server)
+        warn_if_open(settings)
         say(
-            f"starting; HTTP on {http}, gRPC on port {grpc.port}, backend {settings.backend}, "
+            f"starting; HTTP on {ports['http']}, gRPC on port {ports['grpc'].port}, backend {settings.backend}, "
             f"{settings.workers} worker processes"
         )
         await _keep(duties, model_server, stop)
     say("stopped")
 
 
+def _check_files(settings: Settings) -> None:
+    """What is wrong there is told once, not by each worker.
+
+    Raises: ConfigurationError.
+    """
+    model_source(settings.models, settings.model_config_file)
+    if settings.keys_file is not None:
+        read_ring(settings.keys_file)
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        read_certificate(settings.tls_certificate, settings.tls_key, settings.grpc_client_ca)
+
+
 def _duties(
-    settings: Settings, http: HeldPort, grpc: HeldPort, folder: Path, model_server: EmbeddedModelServer | None
+    settings: Settings, ports: Mapping[str, HeldPort], folder: Path, model_server: EmbeddedModelServer | None
 ) -> list[Duty]:
     backend = settings.backend if model_server is None else model_server.target
-    settled = settings.model_copy(update={"http": str(http), "grpc": str(grpc), "backend": backend})
+    settled = settings.model_copy(update={"backend": backend, **{name: str(port) for name, port in ports.items()}})
     return [
         Duty(settings=settled, number=number, parent=os.getpid(), folder=folder, starting=model_server is not None)
         for number in range(1, settings.workers + 1)

@@ -13,8 +13,6 @@ from headwise import server
 from headwise.bootstrap import build
 from headwise.errors import ConfigurationError
 from headwise.lifecycle import stop_signal
-from headwise.ports import listen
-from headwise.settings import address
 from headwise.telemetry import logs
 from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.shared import share
@@ -44,11 +42,11 @@ async def _work(duty: Duty) -> None:
     application = build(settings, metrics=Metrics(share(duty.folder, duty.number)), shared_ports=True)
     # Once it listens it has its part of the connections: it knows its models first, so that a restart refuses none.
     await server.look(application)
-    listener = listen(*address(settings.http, "http"), shared=True)
+    listeners = server.listen_all(settings, shared=True)
     leaving = asyncio.create_task(_leave(duty, stop))
     try:
         await server.serve(
-            application, listener, stop, announce=duty.report, say=lambda _: None, starting=duty.starting
+            application, listeners, stop, announce=duty.report, say=lambda _: None, starting=duty.starting
         )
     finally:
         leaving.cancel()

@@ -181,7 +181,7 @@ async def test_the_others_answer_while_one_hangs() -> None:
             async with asked(good.address, proxy.address, watched=True) as replicas:
                 await until(partial(answers, replicas))
                 proxy.hold()
-                came = []
+                came: list[bool] = []
                 while len(came) < 40:
                     came.append(await answers(replicas))
                 assert all(came[-10:]), "it was never ejected"

@@ -15,7 +15,7 @@ def duty(folder: Path, number: int = 1, **settings: Any) -> Duty:
 
 
 def test_a_worker_reads_what_the_parent_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = duty(tmp_path, http="host:1", required_models=["tumor"], model_config_file="models.config")
+    told = duty(tmp_path, http="localhost:1", required_models=["tumor"], model_config_file="models.config")
     monkeypatch.setenv("HEADWISE_HTTP", "elsewhere:1")
     monkeypatch.setenv("HEADWISE_CORS", "true")
     _, *module, argument = told.command

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from string import printable
@@ -15,6 +15,9 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
+from headwise.access.access import Access
+from headwise.access.caller import presented
+from headwise.api.grpc.retrying import retrying
 from headwise.api.request_id import HEADER, request_id
 from headwise.api.status import INTERNAL, shown, status_of
 from headwise.errors import InvalidRequestError
@@ -38,12 +41,24 @@ _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 @dataclass(slots=True)
 class Call:
-    """A call while it is answered. method: SERVICE/METHOD; timeout: seconds; model: named by who has read it."""
+    """A call while it is answered. method: SERVICE/METHOD; timeout: seconds; model: named by who has read it.
+
+    access: counts each request of a stream, too.
+    """
 
     method: str
     request_id: str
     timeout: float
     model: str = ""
+    access: Access | None = None
+
+    def count(self) -> None:
+        """One more request of a stream.
+
+        Raises: UnauthenticatedError, RateLimitedError.
+        """
+        if self.access is not None:
+            self.access.count()
 
     def log_if_unexpected(self, error: Exception) -> None:
         """Only the log learns the details of an error that nobody raised on purpose."""
@@ -87,6 +102,17 @@ def _cut(details: str) -> str:
     return details if len(whole) <= MOST_DETAILS else unquote(whole[: MOST_DETAILS - 2], errors="ignore")
 
 
+def _text(metadata: Mapping[str, str | bytes], name: str) -> str | None:
+    found = metadata.get(name)
+    return found if isinstance(found, str) else None
+
+
+def _certificate(context: grpc.aio.ServicerContext) -> str | None:
+    """The common name of the client's certificate; None where it shows none, or one of several names."""
+    names = context.auth_context().get("x509_common_name", ())
+    return names[0].decode("utf-8", "replace") if len(names) == 1 else None
+
+
 class Calls:
     """Wraps what answers a method into what gRPC calls.
 
@@ -96,12 +122,15 @@ class Calls:
     def __init__(self, gateway: Gateway, metrics: Metrics, *, timeout: float) -> None:
         self._requests = Requests("grpc", metrics, lambda name: name in gateway.repository.snapshot.models)
         self._timeout = timeout
+        self._access = gateway.access
 
-    def unary(self, method: str, answer: Unary, refuse: Refusal = refusal) -> grpc.RpcMethodHandler:
-        """One request, one answer, both as bytes."""
+    def unary(
+        self, method: str, answer: Unary, refuse: Refusal = refusal, *, is_open: bool = False
+    ) -> grpc.RpcMethodHandler:
+        """One request, one answer, both as bytes. is_open: anybody may ask."""
 
         async def handle(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
-            async with self._answering(method, context, refuse) as call:
+            async with self._answering(method, context, refuse, is_open=is_open) as call:
                 return await answer(request, call)
             raise AssertionError("abort raises")
 
@@ -118,21 +147,26 @@ class Calls:
         return grpc.stream_stream_rpc_method_handler(handle)
 
     @asynccontextmanager
-    async def _answering(self, method: str, context: grpc.aio.ServicerContext, refuse: Refusal) -> AsyncIterator[Call]:
+    async def _answering(
+        self, method: str, context: grpc.aio.ServicerContext, refuse: Refusal, *, is_open: bool = False
+    ) -> AsyncIterator[Call]:
         metadata = dict(context.invocation_metadata() or ())
         left = context.time_remaining()
         timeout = self._timeout if left is None else min(self._timeout, max(left, 0.001))
-        call = Call(method, request_id(str(metadata.get(HEADER, ""))), timeout)
+        call = Call(method, request_id(str(metadata.get(HEADER, ""))), timeout, access=self._access)
         # What remains when the caller goes away: every other end sets its own.
         started, status = time.perf_counter(), grpc.StatusCode.CANCELLED
         try:
+            if self._access is not None:
+                shown = presented(_text(metadata, "authorization"), _text(metadata, "x-api-key"), _certificate(context))
+                (self._access.show if is_open else self._access.admit)(shown)
             yield call
             status = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # the boundary: every error becomes a status
             status, code, details = refuse(error)
             call.log_if_unexpected(error)
-            trailers = ((ERROR_CODE_KEY, code), (HEADER, call.request_id))
-            await context.abort(status, _cut(details), trailers)
+            details, again = retrying(error, status, _cut(details))
+            await context.abort(status, details, ((ERROR_CODE_KEY, code), (HEADER, call.request_id), *again))
         finally:
             self._record(call, status, time.perf_counter() - started)
 

@@ -89,7 +89,7 @@ class ClassificationServicer:
     async def list_models(self, data: bytes, _: Call) -> bytes:
         """Every model."""
         read(v1.ListModelsRequest, data)
-        listed = listing.models(self._gateway.repository.snapshot)
+        listed = listing.models(self._gateway.shown)
         return written(ParseDict(listed, v1.ListModelsResponse()))
 
     async def _classified(self, request: v1.ClassifyRequest, call: Call) -> v1.ClassifyResponse:
@@ -105,6 +105,7 @@ class ClassificationServicer:
     async def _item(self, item: v1.ClassifyStreamRequest, call: Call) -> v1.ClassifyStreamResponse:
         """The answer to one request of a stream, or its error."""
         try:
+            call.count()
             return v1.ClassifyStreamResponse(id=item.id, response=await self._classified(item.request, call))
         except Exception as error:  # noqa: BLE001  # one request's error does not end the stream
             call.log_if_unexpected(error)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
+from headwise.access.certificates import Certificate
 from headwise.api.grpc import classification
 from headwise.api.grpc import reflection as official_names
 from headwise.api.grpc.calls import Calls
 from headwise.api.grpc.classification import ClassificationServicer
+from headwise.api.grpc.secure import credentials
 from headwise.api.grpc.tfs import services as tfs
 from headwise.api.grpc.v2 import service as v2
 from headwise.errors import ConfigurationError
@@ -33,6 +35,7 @@ class GrpcServer:
     """Listens at `address`, a host and a port; port 0 takes a free one. reflection: whether it lists its services.
 
     required_models: those without which the server is not ready. shared_port: other processes listen there too.
+    certificate: asked for at every connection; None listens without encryption.
     """
 
     def __init__(
@@ -46,8 +49,11 @@ class GrpcServer:
         required_models: frozenset[str] = frozenset(),
         reflection: bool = False,
         shared_port: bool = False,
+        certificate: Callable[[], Certificate] | None = None,
     ) -> None:
         self._host, self.port = address
+        self._certificate = certificate
+        self._tells_models = gateway.access is None  # health asks nobody who he is
         self._health = health.aio.HealthServicer()
         self._models: frozenset[str] = frozenset()
         self._server = grpc.aio.server(
@@ -77,7 +83,11 @@ class GrpcServer:
         """
         host = f"[{self._host}]" if ":" in self._host else self._host
         try:
-            self.port = self._server.add_insecure_port(f"{host}:{self.port}")
+            self.port = (
+                self._server.add_insecure_port(f"{host}:{self.port}")
+                if self._certificate is None
+                else self._server.add_secure_port(f"{host}:{self.port}", credentials(self._certificate))
+            )
         except RuntimeError as error:
             raise ConfigurationError(
                 f"gRPC cannot listen on {host}:{self.port}: the port is in use, or the host is not this machine; "
@@ -87,8 +97,11 @@ class GrpcServer:
         await self._server.start()
 
     async def set_ready(self, ready: bool, models: Mapping[str, bool] | None = None) -> None:
-        """What grpc.health.v1 answers: for the whole, and for each model by its name. No models: none is ready."""
-        now = dict.fromkeys(self._models, False) if models is None else models
+        """What grpc.health.v1 answers: for the whole, and for each model by its name. No models: none is ready.
+
+        Where calls need a key it knows no models.
+        """
+        now = dict.fromkeys(self._models, False) if models is None else models if self._tells_models else {}
         for name in self._models - now.keys():
             await self._health.set(name, _UNKNOWN)
         for name, serves in (*now.items(), *((name, ready) for name in WITH_THE_SERVER)):

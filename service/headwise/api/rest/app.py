@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 from fastapi import APIRouter, FastAPI, Request
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headwise import __version__
 from headwise.api.rest import documentation
+from headwise.api.rest.admin import Admin
 from headwise.api.rest.classify import Classify
 from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.middleware import Envelope
@@ -51,9 +52,13 @@ _CLASSIFY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class RestSurface:
-    """The ASGI application, the handlers whose state the server sets, and the router, which knows all operations."""
+    """The ASGI application, the handlers whose state the server sets, and the router, which knows all operations.
+
+    admin: another application, of the operations that have a port of their own.
+    """
 
     app: ASGIApp
+    admin: ASGIApp
     operations: Operations
     router: FastAPI
 
@@ -67,14 +72,18 @@ def create_app(
     required_models: frozenset[str] = frozenset(),
     tfs_nonfinite: Literal["error", "bare"] = "error",
     cors: bool = False,
+    metrics_apart: bool = False,
 ) -> RestSurface:
-    """Wire the HTTP surface; timeout in seconds, required_models for /readyz, cors for pages of other origins."""
+    """Wire the HTTP surface; timeout in seconds, required_models for /readyz, cors for pages of other origins.
+
+    metrics_apart: /metrics is of the admin application alone.
+    """
     classify = Classify(gateway, timeout=timeout, max_body_bytes=max_body_bytes, tfs_nonfinite=tfs_nonfinite)
     operations = Operations(gateway, metrics, required=required_models, timeout=timeout)
     tfs = TfsRoutes(gateway, classify, timeout, tfs_nonfinite)
 
     app = FastAPI(title="headwise", version=__version__, description=documentation.ABOUT, redoc_url=None)
-    app.include_router(_operations(operations))
+    app.include_router(_operations(operations, metrics=not metrics_apart))
     app.include_router(_models(classify, operations, tfs))
     app.include_router(_v2(V2Routes(gateway, timeout=timeout, required=required_models)))
     app.router.routes.append(Mount("", app=tfs))
@@ -108,10 +117,11 @@ def create_app(
 
     requests = Requests("http", metrics, lambda name: name in gateway.repository.snapshot.models)
     watch = Watch()
-    whole: ASGIApp = Envelope(front, requests, watch, max_body_bytes=max_body_bytes, cors=cors)
+    around = partial(Envelope, requests=requests, watch=watch, max_body_bytes=max_body_bytes, access=gateway.access)
+    whole: ASGIApp = around(front, cors=cors)
     if not cors:
         whole = Quick(whole, gateway, requests, watch, timeout=timeout, max_body_bytes=max_body_bytes, find=_classified)
-    return RestSurface(whole, operations, app)
+    return RestSurface(whole, around(Admin(operations)), operations, app)
 
 
 @lru_cache(maxsize=1024)
@@ -123,12 +133,12 @@ def _classified(path: str) -> ModelSpec | None:
     return ModelSpec(found["model"], int(found["version"]) if found["version"] else None, found["label"])
 
 
-def _operations(operations: Operations) -> APIRouter:
+def _operations(operations: Operations, *, metrics: bool) -> APIRouter:
     router = APIRouter(tags=["operations"])
     for path, handler, extra in (
         ("/livez", operations.livez, documentation.LIVEZ),
         ("/readyz", operations.readyz, documentation.READYZ),
-        ("/metrics", operations.metrics, documentation.METRICS),
+        *([("/metrics", operations.metrics, documentation.METRICS)] if metrics else []),
     ):
         router.add_api_route(
             path,

@@ -88,7 +88,7 @@ class Classify:
         """The answer begins before the body ends; what no line can mend is refused as a whole."""
         signature_name, options, include = query.read(request.query_params)
         named = _named(spec, signature_name)
-        model = await self._gateway.resolve(named, timeout=self._timeout)
+        model = await self._gateway.resolve(named, timeout=self._timeout, verb="predict")
         options.by_head(model.heads(signature_name))
         if "provenance" in include:
             raise InvalidRequestError("include: a stream has no room for provenance; ask for it with one batch")

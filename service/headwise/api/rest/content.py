@@ -25,6 +25,11 @@ class RequestHeaders:
         found = self._first.get(name.encode())
         return default if found is None else found.decode("latin-1")
 
+    def find(self, name: bytes) -> str | None:
+        """A header by its name in lower case, None where there is none."""
+        found = self._first.get(name)
+        return None if found is None else found.decode("latin-1")
+
     @property
     def media_type(self) -> str:
         """The content type without its parameters."""

@@ -1,4 +1,4 @@
-"""Around every HTTP request: its id, its body within limits, its metric, its log line."""
+"""Around every HTTP request: whether it is let in, its id, its body within limits, its metric, its log line."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from headwise.access.access import Access
+from headwise.api.rest.entrance import ADMITTED, admit, refusal_at
 from headwise.api.rest.exchange import CLOSED, Exchange
 from headwise.api.rest.watch import Watch
+from headwise.errors import HeadwiseError
 from headwise.telemetry.metrics import OTHER
 from headwise.telemetry.requests import Answered, Requests
 
@@ -21,7 +24,10 @@ _PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 class Envelope:
-    """ASGI middleware; handlers find the request's `Exchange` in scope["headwise.exchange"]."""
+    """ASGI middleware; handlers find the request's `Exchange` in scope["headwise.exchange"].
+
+    access: lets requests in; None lets in all.
+    """
 
     def __init__(
         self,
@@ -31,8 +37,10 @@ class Envelope:
         *,
         max_body_bytes: int,
         cors: bool = False,
+        access: Access | None = None,
     ) -> None:
         self._app = app
+        self._access = access
         self._cors = cors
         self._requests = requests
         self._max_body_bytes = max_body_bytes
@@ -47,7 +55,8 @@ class Envelope:
         exchange = Exchange(scope, receive, send, self._watch, limit=self._max_body_bytes, cors=self._cors)
         scope["headwise.exchange"] = exchange
         try:
-            await self._app(scope, exchange.receive, exchange.send)
+            app = self._app if self._access is None else self._admitted(self._access, scope, exchange)
+            await app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
             exchange.status = CLOSED
         except asyncio.CancelledError:
@@ -64,3 +73,12 @@ class Envelope:
             verb, model, status = exchange.verb or OTHER, exchange.model, exchange.status
             answered = Answered(verb, model, status, seconds, exchange.request_id, scope["method"], exchange.path)
             self._requests.answered(answered, quiet=exchange.path in _PROBES)
+
+    def _admitted(self, access: Access, scope: Scope, exchange: Exchange) -> ASGIApp:
+        """What answers a request: the application, or the refusal to let it in."""
+        if ADMITTED not in scope:
+            try:
+                admit(access, scope, exchange.headers)
+            except HeadwiseError as error:
+                return refusal_at(exchange.path, exchange.request_id, error)
+        return self._app

@@ -8,6 +8,7 @@ import orjson
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
+from headwise.access.scopes import EVERY
 from headwise.api import listing
 from headwise.api.rest.reliability import reliability
 from headwise.gateway import Gateway
@@ -32,18 +33,20 @@ class Operations:
 
     def readyz(self) -> Response:
         """200 when the model server answers, every model is settled and every required one is ready."""
-        snapshot = self._gateway.repository.snapshot
-        reason = "draining" if self.draining else snapshot.unready(self._required)
-        models = {name: _readiness(model) for name, model in snapshot.models.items()}
+        reason = "draining" if self.draining else self._gateway.repository.snapshot.unready(self._required)
+        if reason is not None and not self.draining and not self._gateway.shows_all:
+            reason = "not ready"  # who may not know of all learns no names
+        models = {name: _readiness(model) for name, model in self._gateway.shown.models.items()}
         return _json({"ready": reason is None, "reason": reason, "models": models}, 200 if reason is None else 503)
 
     def metrics(self) -> Response:
         """Prometheus's text format."""
+        self._gateway.allow("admin", EVERY)
         return Response(self._metrics.render(), media_type=CONTENT_TYPE)
 
     def models(self) -> Response:
         """Every model with its versions, their states and heads."""
-        return _json(listing.models(self._gateway.repository.snapshot))
+        return _json(listing.models(self._gateway.shown))
 
     async def head(self, spec: ModelSpec) -> Response:
         """The card as it stands in its file; the digest is its ETag.

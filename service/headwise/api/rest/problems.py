@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import orjson
 from starlette.responses import Response
 
-from headwise.api.status import RETRY_AFTER_SECONDS, shown
+from headwise.api.status import retry_after, shown
+from headwise.errors import UnauthenticatedError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -23,5 +26,13 @@ def problem(path: str, request_id: str, error: BaseException) -> Response:
         "request_id": request_id,
         "retryable": status.retry_after,
     }
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status.retry_after else {}
-    return Response(orjson.dumps(document), status.http, headers, MEDIA_TYPE)
+    return Response(orjson.dumps(document), status.http, headers_of(error), MEDIA_TYPE)
+
+
+def headers_of(error: BaseException) -> dict[str, str]:
+    """What goes with an answer to an error, whatever form its body has."""
+    seconds = retry_after(error)
+    return {
+        **({} if seconds is None else {"Retry-After": str(max(1, math.ceil(seconds)))}),
+        **({"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthenticatedError) else {}),
+    }

@@ -15,9 +15,11 @@ import orjson
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from headwise.access.caller import presented
 from headwise.api.request_id import request_id
 from headwise.api.rest import classify_response
 from headwise.api.rest.classify_request import DEFAULTS
+from headwise.api.rest.entrance import ADMITTED
 from headwise.api.rest.exchange import CLOSED, ID
 from headwise.api.rest.instances import read_inputs
 from headwise.api.rest.problems import problem
@@ -75,13 +77,20 @@ class Quick:
         ):
             await self._app(scope, receive, send)
             return
+        access = self._gateway.access
+        if access is not None:
+            try:
+                access.admit(presented(_text(headers.get(b"authorization")), _text(headers.get(b"x-api-key"))))
+            except HeadwiseError:  # the application refuses it, too
+                await self._app(scope, receive, send)
+                return
+            scope[ADMITTED] = True
         message = await receive()
         rows = _rows(message, self._most)
         if rows is None:
             await self._app(scope, _Again(message, receive), send)
             return
-        given = headers.get(b"x-request-id")
-        identity = request_id(None if given is None else given.decode("latin-1"))
+        identity = request_id(_text(headers.get(b"x-request-id")))
         task = asyncio.current_task()
         assert task is not None
         self._watch.begin(task, receive)
@@ -109,6 +118,10 @@ class Quick:
             seconds = time.perf_counter() - started
             answered = Answered("classify", spec.name, status, seconds, identity, "POST", scope["path"])
             self._requests.answered_soon(answered)
+
+
+def _text(header: bytes | None) -> str | None:
+    return None if header is None else header.decode("latin-1")
 
 
 class _Again:

@@ -55,14 +55,14 @@ async def metadata(gateway: Gateway, spec: ModelSpec, *, timeout: float) -> Meta
 
     Raises: NotFoundError and ModelNotReadyError, and their subclasses.
     """
-    model = gateway.repository.find(spec.name)
+    model = gateway.find(spec.name)
     heads: Mapping[str, Head] = {}
     try:
         served = await gateway.resolve(spec, timeout=timeout)
         signatures = served.signatures
         heads = served.heads(spec.signature_name) if served.card else {}
     except HeadNotFoundError:
-        signatures = await gateway.signatures(spec, timeout=timeout)
+        signatures = await gateway.signatures(spec, timeout=timeout, verb="metadata")
     if spec.signature_name not in signatures:
         raise HeadNotFoundError(f"{spec} has no signature {spec.signature_name!r}")
     signature = signatures[spec.signature_name]
@@ -75,9 +75,13 @@ async def metadata(gateway: Gateway, spec: ModelSpec, *, timeout: float) -> Meta
     )
 
 
-def model_ready(snapshot: Snapshot, spec: ModelSpec) -> bool:
-    """Whether calls to it are answered; a model or version that is not there is not ready."""
-    model = snapshot.models.get(spec.name)
+def model_ready(gateway: Gateway, spec: ModelSpec) -> bool:
+    """Whether calls to it are answered; a model or version that is not there is not ready.
+
+    Raises: as Gateway.allow.
+    """
+    gateway.allow("metadata", spec.name)
+    model = gateway.repository.snapshot.models.get(spec.name)
     if model is None:
         return False
     if spec.version is None:

@@ -12,6 +12,8 @@ from headwise.gateway import Gateway
 from headwise.v2 import open_inference_pb2 as v2
 
 NAME = "inference.GRPCInferenceService"
+OPEN = frozenset({"ServerLive", "ServerReady"})
+"""What anybody may ask."""
 
 
 class InferenceServicer:
@@ -32,7 +34,9 @@ class InferenceServicer:
             "ModelInfer": self.model_infer,
             "RepositoryIndex": self.repository_index,
         }
-        handlers = {name: calls.unary(f"{NAME}/{name}", answer) for name, answer in methods.items()}
+        handlers = {
+            name: calls.unary(f"{NAME}/{name}", answer, is_open=name in OPEN) for name, answer in methods.items()
+        }
         return grpc.method_handlers_generic_handler(NAME, handlers)
 
     async def server_live(self, data: bytes, _: Call) -> bytes:
@@ -57,7 +61,7 @@ class InferenceServicer:
         request = read(v2.ModelReadyRequest, data)
         call.model = request.name
         spec = model_spec(request.name, request.version)
-        return written(v2.ModelReadyResponse(ready=models.model_ready(self._gateway.repository.snapshot, spec)))
+        return written(v2.ModelReadyResponse(ready=models.model_ready(self._gateway, spec)))
 
     async def model_metadata(self, data: bytes, call: Call) -> bytes:
         """Inputs and outputs."""
@@ -97,7 +101,7 @@ class InferenceServicer:
     async def repository_index(self, data: bytes, _: Call) -> bytes:
         """Every version."""
         request = read(v2.RepositoryIndexRequest, data)
-        listed = models.index(self._gateway.repository.snapshot, ready=request.ready)
+        listed = models.index(self._gateway.shown, ready=request.ready)
         entries = [
             v2.RepositoryIndexResponse.ModelIndex(
                 name=one.name, version=one.version, state=one.state, reason=one.reason

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
+from types import MappingProxyType
 
 import grpc
 from google.protobuf.json_format import MessageToDict
@@ -24,18 +25,18 @@ _CODE_NAMES: Mapping[int, str] = {code.value[0]: code.name for code in grpc.Stat
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole HTTP answer. retry_after: seconds, where the same call may succeed later."""
+    """A whole HTTP answer. headers: beside the content type."""
 
     status: int
     body: bytes
     media_type: str = JSON_TYPE
-    retry_after: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def error(status: int, text: str, retry_after: int | None = None) -> Answer:
+def error(status: int, text: str, headers: Mapping[str, str] = MappingProxyType({})) -> Answer:
     """`{"error": …}` in TFS's layout."""
     body = f'{{\n    "error": {quote(text)}\n}}'
-    return Answer(status, body.encode("utf-8", "surrogateescape"), retry_after=retry_after)
+    return Answer(status, body.encode("utf-8", "surrogateescape"), headers=headers)
 
 
 def page(status: int) -> Answer:

@@ -12,11 +12,12 @@ from starlette.types import Receive, Scope, Send
 
 from headwise.api.rest import large_bodies
 from headwise.api.rest.exchange import Exchange
+from headwise.api.rest.problems import headers_of
 from headwise.api.rest.tfs import answers, example_answers, predict_request, predict_response
 from headwise.api.rest.tfs.answers import Answer
 from headwise.api.rest.tfs.example_answers import ExampleModels
 from headwise.api.rest.tfs.paths import Call, resolve
-from headwise.api.status import HTTP_OF_GRPC, INTERNAL_TEXT, RETRY_AFTER_SECONDS, status_of
+from headwise.api.status import HTTP_OF_GRPC, INTERNAL_TEXT, status_of
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.errors import BackendRejectedError, HeadwiseError
 from headwise.repository.model_spec import ModelSpec
@@ -118,7 +119,7 @@ def refusal(error: HeadwiseError) -> Answer:
     if isinstance(error, BackendRejectedError):
         return answers.error(HTTP_OF_GRPC.get(error.status, 500), error.detail)
     status = status_of(error)
-    return answers.error(status.http, str(error), RETRY_AFTER_SECONDS if status.retry_after else None)
+    return answers.error(status.http, str(error), headers_of(error))
 
 
 def internal_error() -> Response:
@@ -128,10 +129,7 @@ def internal_error() -> Response:
 
 def to_response(answer: Answer) -> Response:
     """The answer for Starlette, without a charset that TFS does not send."""
-    headers = {"content-type": answer.media_type}
-    if answer.retry_after is not None:
-        headers["retry-after"] = str(answer.retry_after)
-    return Response(answer.body, answer.status, headers)
+    return Response(answer.body, answer.status, {"content-type": answer.media_type, **answer.headers})
 
 
 def target(scope: Scope) -> str:

@@ -12,8 +12,9 @@ from starlette.responses import Response
 
 from headwise.api.rest import large_bodies
 from headwise.api.rest.exchange import Exchange
+from headwise.api.rest.problems import headers_of
 from headwise.api.rest.v2 import bodies
-from headwise.api.status import RETRY_AFTER_SECONDS, shown
+from headwise.api.status import shown
 from headwise.api.v2 import models
 from headwise.api.v2.infer import infer, model_spec
 from headwise.errors import HeadwiseError, InvalidRequestError, NotFoundError, UnsupportedError
@@ -46,7 +47,7 @@ class V2Routes:
 
     async def list_models(self, _: Request) -> Response:
         """The names of all models."""
-        return _json({"models": list(self._gateway.repository.snapshot.models)})
+        return _json({"models": list(self._gateway.shown.models)})
 
     async def index(self, request: Request) -> Response:
         """Every version; `{"ready": true}` for those that answer."""
@@ -57,11 +58,12 @@ class V2Routes:
             raise InvalidRequestError(f"the body is no JSON: {error}") from error
         if not isinstance(asked, dict) or not isinstance(asked.get("ready", False), bool):
             raise InvalidRequestError('the body must be an object, such as {"ready": true}')
-        listed = models.index(self._gateway.repository.snapshot, ready=asked.get("ready", False))
+        listed = models.index(self._gateway.shown, ready=asked.get("ready", False))
         return _json([asdict(one) for one in listed])
 
-    async def load(self, _: Request) -> Response:
+    async def load(self, request: Request) -> Response:
         """Raises: UnsupportedError."""
+        self._gateway.allow("admin", request.path_params["model"])
         raise UnsupportedError("models are loaded by publishing a version to the model repository, not by a call")
 
     async def model(self, request: Request) -> Response:
@@ -71,8 +73,8 @@ class V2Routes:
     async def model_ready(self, request: Request) -> Response:
         """Whether it is answered for."""
         spec = _spec(request)
-        self._gateway.repository.find(spec.name)
-        ready = models.model_ready(self._gateway.repository.snapshot, spec)
+        self._gateway.find(spec.name)
+        ready = models.model_ready(self._gateway, spec)
         return _json({"name": spec.name, "ready": ready}, 200 if ready else 503)
 
     async def infer(self, request: Request) -> Response:
@@ -110,10 +112,7 @@ class V2Routes:
 def refused(error: BaseException) -> Response:
     """An error in V2's form."""
     status, code, text = shown(error)
-    headers = {"headwise-error-code": code}
-    if status.retry_after:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return _json({"error": text}, status.http, headers)
+    return _json({"error": text}, status.http, {"headwise-error-code": code, **headers_of(error)})
 
 
 def _spec(request: Request) -> ModelSpec:

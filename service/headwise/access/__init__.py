@@ -1,0 +1,1 @@
+"""Who may do what: credentials, scopes, keys and their rates, certificates."""

@@ -1,0 +1,31 @@
+"""The operations on a port of their own."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import Receive, Scope, Send
+
+from headwise.api.rest.exchange import Exchange
+from headwise.api.rest.operations import Operations
+from headwise.api.rest.problems import problem
+from headwise.errors import HeadwiseError, NotFoundError
+
+
+class Admin:
+    """An ASGI application of health and metrics, and of nothing else."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._handlers = {"/livez": operations.livez, "/readyz": operations.readyz, "/metrics": operations.metrics}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        exchange: Exchange = scope["headwise.exchange"]
+        handler = self._handlers.get(scope["path"]) if scope["method"] == "GET" else None
+        try:
+            if handler is None:
+                raise NotFoundError(f"this port has GET {', '.join(self._handlers)}")
+            response = await asyncio.to_thread(handler)
+        except HeadwiseError as error:
+            response = problem(exchange.path, exchange.request_id, error)
+        await response(scope, receive, send)
