@@ -20,6 +20,7 @@ from headwise.access.caller import presented
 from headwise.api.grpc.retrying import retrying
 from headwise.api.request_id import HEADER, request_id
 from headwise.api.status import INTERNAL, shown, status_of
+from headwise.api.timeouts import Timeouts
 from headwise.errors import InvalidRequestError
 from headwise.gateway import Gateway
 from headwise.telemetry.metrics import Metrics
@@ -116,12 +117,12 @@ def _certificate(context: grpc.aio.ServicerContext) -> str | None:
 class Calls:
     """Wraps what answers a method into what gRPC calls.
 
-    timeout: seconds that a call has at most; of a stream, each of its requests.
+    timeouts: of a call; of a stream, of each of its requests.
     """
 
-    def __init__(self, gateway: Gateway, metrics: Metrics, *, timeout: float) -> None:
+    def __init__(self, gateway: Gateway, metrics: Metrics, *, timeouts: Timeouts) -> None:
         self._requests = Requests("grpc", metrics, lambda name: name in gateway.repository.snapshot.models)
-        self._timeout = timeout
+        self._timeouts = timeouts
         self._access = gateway.access
 
     def unary(
@@ -151,8 +152,7 @@ class Calls:
         self, method: str, context: grpc.aio.ServicerContext, refuse: Refusal, *, is_open: bool = False
     ) -> AsyncIterator[Call]:
         metadata = dict(context.invocation_metadata() or ())
-        left = context.time_remaining()
-        timeout = self._timeout if left is None else min(self._timeout, max(left, 0.001))
+        timeout = self._timeouts.of(context.time_remaining())
         call = Call(method, request_id(str(metadata.get(HEADER, ""))), timeout, access=self._access)
         # What remains when the caller goes away: every other end sets its own.
         started, status = time.perf_counter(), grpc.StatusCode.CANCELLED

@@ -16,6 +16,7 @@ from headwise.api.grpc.classification import ClassificationServicer
 from headwise.api.grpc.secure import credentials
 from headwise.api.grpc.tfs import services as tfs
 from headwise.api.grpc.v2 import service as v2
+from headwise.api.timeouts import Timeouts
 from headwise.errors import ConfigurationError
 from headwise.gateway import Gateway
 from headwise.telemetry.metrics import Metrics
@@ -45,6 +46,7 @@ class GrpcServer:
         metrics: Metrics,
         *,
         timeout: float,
+        max_timeout: float | None = None,
         max_bytes: int,
         required_models: frozenset[str] = frozenset(),
         reflection: bool = False,
@@ -63,7 +65,7 @@ class GrpcServer:
                 ("grpc.max_send_message_length", -1),
             )
         )
-        calls = Calls(gateway, metrics, timeout=timeout)
+        calls = Calls(gateway, metrics, timeouts=Timeouts(timeout, timeout if max_timeout is None else max_timeout))
         self._server.add_generic_rpc_handlers(
             (
                 ClassificationServicer(gateway).handler(calls),

@@ -6,7 +6,7 @@ import asyncio
 
 from starlette.types import Receive, Scope, Send
 
-from headwise.api.rest.exchange import Exchange
+from headwise.api.rest.exchange import exchange_of
 from headwise.api.rest.operations import Operations
 from headwise.api.rest.problems import problem
 from headwise.errors import HeadwiseError, NotFoundError
@@ -20,7 +20,7 @@ class Admin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        exchange: Exchange = scope["headwise.exchange"]
+        exchange = exchange_of(scope)
         handler = self._handlers.get(scope["path"]) if scope["method"] == "GET" else None
         try:
             if handler is None:

@@ -18,7 +18,7 @@ from headwise import __version__
 from headwise.api.rest import documentation
 from headwise.api.rest.admin import Admin
 from headwise.api.rest.classify import Classify
-from headwise.api.rest.exchange import Exchange
+from headwise.api.rest.exchange import exchange_of
 from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.operations import Operations
 from headwise.api.rest.problems import problem
@@ -27,6 +27,7 @@ from headwise.api.rest.tfs.routes import TFS_VERBS, TfsRoutes, internal_error
 from headwise.api.rest.v2 import documentation as documentation_v2
 from headwise.api.rest.v2.routes import V2Routes, refused
 from headwise.api.rest.watch import Watch
+from headwise.api.timeouts import Timeouts
 from headwise.errors import HeadwiseError
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
@@ -68,28 +69,31 @@ def create_app(
     metrics: Metrics,
     *,
     timeout: float,
+    max_timeout: float | None = None,
     max_body_bytes: int,
     required_models: frozenset[str] = frozenset(),
     tfs_nonfinite: Literal["error", "bare"] = "error",
     cors: bool = False,
     metrics_apart: bool = False,
 ) -> RestSurface:
-    """Wire the HTTP surface; timeout in seconds, required_models for /readyz, cors for pages of other origins.
+    """Wire the HTTP surface; required_models for /readyz, cors for pages of other origins.
 
-    metrics_apart: /metrics is of the admin application alone.
+    timeout, max_timeout: seconds, of requests that say nothing, and of any; by default the same. metrics_apart:
+    /metrics is of the admin application alone.
     """
-    classify = Classify(gateway, timeout=timeout, max_body_bytes=max_body_bytes, tfs_nonfinite=tfs_nonfinite)
-    operations = Operations(gateway, metrics, required=required_models, timeout=timeout)
-    tfs = TfsRoutes(gateway, classify, timeout, tfs_nonfinite)
+    timeouts = Timeouts(timeout, timeout if max_timeout is None else max_timeout)
+    classify = Classify(gateway, max_body_bytes=max_body_bytes, tfs_nonfinite=tfs_nonfinite)
+    operations = Operations(gateway, metrics, required=required_models)
+    tfs = TfsRoutes(gateway, classify, tfs_nonfinite)
 
     app = FastAPI(title="headwise", version=__version__, description=documentation.ABOUT, redoc_url=None)
     app.include_router(_operations(operations, metrics=not metrics_apart))
     app.include_router(_models(classify, operations, tfs))
-    app.include_router(_v2(V2Routes(gateway, timeout=timeout, required=required_models)))
+    app.include_router(_v2(V2Routes(gateway, required=required_models)))
     app.router.routes.append(Mount("", app=tfs))
 
     async def refuse(request: Request, error: Exception) -> Response:
-        exchange: Exchange = request.scope["headwise.exchange"]
+        exchange = exchange_of(request.scope)
         if exchange.verb in TFS_VERBS:
             return internal_error()
         if exchange.path.startswith("/v2"):
@@ -110,17 +114,26 @@ def create_app(
         except ClientDisconnect:
             raise
         except Exception as error:
-            exchange: Exchange = scope["headwise.exchange"]
+            exchange = exchange_of(scope)
             await problem(exchange.path, exchange.request_id, error)(scope, receive, send)
             raise
         await response(scope, receive, send)
 
     requests = Requests("http", metrics, lambda name: name in gateway.repository.snapshot.models)
     watch = Watch()
-    around = partial(Envelope, requests=requests, watch=watch, max_body_bytes=max_body_bytes, access=gateway.access)
+    around = partial(
+        Envelope,
+        requests=requests,
+        watch=watch,
+        max_body_bytes=max_body_bytes,
+        timeouts=timeouts,
+        access=gateway.access,
+    )
     whole: ASGIApp = around(front, cors=cors)
     if not cors:
-        whole = Quick(whole, gateway, requests, watch, timeout=timeout, max_body_bytes=max_body_bytes, find=_classified)
+        whole = Quick(
+            whole, gateway, requests, watch, timeouts=timeouts, max_body_bytes=max_body_bytes, find=_classified
+        )
     return RestSurface(whole, around(Admin(operations)), operations, app)
 
 
@@ -159,10 +172,12 @@ def _models(classify: Classify, operations: Operations, tfs: TfsRoutes) -> APIRo
         return await classify(request.scope, request.receive, _spec(request))
 
     async def call_head(request: Request) -> Response:
-        return await operations.head(_spec(request))
+        return await operations.head(_spec(request), timeout=exchange_of(request.scope).left)
 
     async def call_reliability(request: Request) -> Response:
-        return await operations.reliability(_spec(request), request.query_params, request.headers.get("accept", ""))
+        exchange = exchange_of(request.scope)
+        accept = exchange.headers.get("accept")
+        return await operations.reliability(_spec(request), request.query_params, accept, timeout=exchange.left)
 
     router.add_api_route(
         "/v1/models",

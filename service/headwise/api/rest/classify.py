@@ -16,7 +16,7 @@ from headwise.api.options import Include
 from headwise.api.rest import classify_response, json_body, large_bodies
 from headwise.api.rest.accept import quality
 from headwise.api.rest.classify_request import read_options
-from headwise.api.rest.exchange import Exchange
+from headwise.api.rest.exchange import Exchange, exchange_of
 from headwise.api.rest.instances import read_inputs
 from headwise.api.rest.media import arrays, ndjson, npz
 from headwise.api.rest.media import options as query
@@ -32,25 +32,23 @@ from headwise.repository.model_spec import ModelSpec
 class Classify:
     """Answers a body that is headwise's; anything else on this path is TensorFlow Serving's call.
 
-    timeout in seconds; max_body_bytes: what the arrays of a body may have, unpacked, and a line of a stream.
+    max_body_bytes: what the arrays of a body may have, unpacked, and a line of a stream.
     """
 
     def __init__(
         self,
         gateway: Gateway,
         *,
-        timeout: float,
         max_body_bytes: int,
         tfs_nonfinite: Literal["error", "bare"] = "error",
     ) -> None:
         self._gateway = gateway
-        self._timeout = timeout
         self._limit = max_body_bytes
         self._bare = tfs_nonfinite == "bare"
 
     async def __call__(self, scope: Scope, receive: Receive, spec: ModelSpec) -> Response:
         """Answer one request."""
-        exchange: Exchange = scope["headwise.exchange"]
+        exchange = exchange_of(scope)
         exchange.verb, exchange.model = "classify", spec.name
         kind = exchange.headers.media_type
         try:
@@ -66,14 +64,14 @@ class Classify:
             if document is None:
                 call = Call("classify", spec)
                 return to_response(
-                    await examples_answer(self._gateway, call, body, timeout=self._timeout, bare=self._bare)
+                    await examples_answer(self._gateway, call, body, timeout=exchange.left, bare=self._bare)
                 )
             signature_name, options, include = read_options(document)
             if scope["query_string"]:
                 raise InvalidRequestError("a JSON body has its options in `options`: leave the query string out")
             named = _named(spec, signature_name)
             read = large_bodies.reading(len(body), partial(read_inputs, document))
-            found = await self._gateway.classify(named, read, options, timeout=self._timeout)
+            found = await self._gateway.classify(named, read, options, timeout=exchange.left)
             return await _answer(exchange, found, include)
         except HeadwiseError as error:
             return problem(exchange.path, exchange.request_id, error)
@@ -81,21 +79,23 @@ class Classify:
     async def _arrays(self, request: Request, exchange: Exchange, spec: ModelSpec, body: bytes) -> Response:
         signature_name, options, include = query.read(request.query_params)
         named, read = _named(spec, signature_name), partial(arrays.read, body, exchange.headers, self._limit)
-        found = await self._gateway.classify(named, read, options, timeout=self._timeout)
+        found = await self._gateway.classify(named, read, options, timeout=exchange.left)
         return await _answer(exchange, found, include)
 
     async def _stream(self, request: Request, exchange: Exchange, spec: ModelSpec) -> Response:
         """The answer begins before the body ends; what no line can mend is refused as a whole."""
         signature_name, options, include = query.read(request.query_params)
         named = _named(spec, signature_name)
-        model = await self._gateway.resolve(named, timeout=self._timeout, verb="predict")
+        model = await self._gateway.resolve(named, timeout=exchange.left, verb="predict")
         options.by_head(model.heads(signature_name))
         if "provenance" in include:
             raise InvalidRequestError("include: a stream has no room for provenance; ask for it with one batch")
 
+        timeout = exchange.timeout
+
         async def answer(rows: Sequence[Any]) -> list[Any]:
             read = partial(read_inputs, {"instances": rows})
-            found = await self._gateway.classify(named, read, options, timeout=self._timeout)
+            found = await self._gateway.classify(named, read, options, timeout=timeout)
             told = classify_response.predictions(found, include)
             whose = {"model_version": found.model.version, **({"warnings": found.warnings} if found.warnings else {})}
             return [{**whose, "prediction": one} for one in told]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
 
 from starlette.datastructures import MutableHeaders
@@ -13,6 +14,8 @@ from headwise.api.rest import large_bodies
 from headwise.api.rest.content import GZIP, RequestHeaders
 from headwise.api.rest.media.ndjson import NDJSON
 from headwise.api.rest.watch import Watch
+from headwise.api.timeouts import HEADER as TIMEOUT
+from headwise.api.timeouts import Timeouts
 from headwise.errors import InvalidRequestError, PayloadTooLargeError
 
 ID = HEADER.encode()
@@ -36,7 +39,8 @@ CLOSED = 499
 class Exchange:
     """What stands around an application's `receive` and `send`; handlers find it in scope["headwise.exchange"].
 
-    They leave verb and model here. limit: what a body may have, inflated, in bytes.
+    They leave verb and model here. limit: what a body may have, inflated, in bytes. timeouts: bounds on what the
+    request says of its time.
     """
 
     __slots__ = (
@@ -45,8 +49,10 @@ class Exchange:
         "_read",
         "_receive",
         "_send",
+        "_started",
         "_streamed",
         "_task",
+        "_timeouts",
         "_watch",
         "headers",
         "model",
@@ -56,7 +62,19 @@ class Exchange:
         "verb",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, watch: Watch, *, limit: int, cors: bool) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        watch: Watch,
+        *,
+        limit: int,
+        timeouts: Timeouts,
+        cors: bool,
+    ) -> None:
+        self._started = time.monotonic()
+        self._timeouts = timeouts
         self.headers = headers = RequestHeaders(scope["headers"])
         self.request_id = request_id(headers.get(HEADER))
         self.path: str = scope["path"]
@@ -80,6 +98,22 @@ class Exchange:
         task, self._task = self._task, None
         self._receive, self._send = _hear_nothing, _say_nothing
         return task is not None and self._watch.end(task)
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that the request may take, as it says.
+
+        Raises: InvalidRequestError.
+        """
+        return self._timeouts.of_header(self.headers.get(TIMEOUT))
+
+    @property
+    def left(self) -> float:
+        """Seconds of that which are left, since its head came.
+
+        Raises: InvalidRequestError.
+        """
+        return max(self.timeout - (time.monotonic() - self._started), 0.001)
 
     async def send(self, message: Message) -> None:
         """Pass a message of the answer on, with the request's id."""
@@ -139,6 +173,12 @@ class Exchange:
 
     def _too_large(self) -> PayloadTooLargeError:
         return PayloadTooLargeError(f"the body is larger than {self._limit} bytes: send fewer rows a request")
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """The exchange of a request that a handler answers."""
+    found: Exchange = scope["headwise.exchange"]
+    return found
 
 
 def _check_ended(inflate: zlib._Decompress) -> None:

@@ -13,6 +13,7 @@ from headwise.access.access import Access
 from headwise.api.rest.entrance import ADMITTED, admit, refusal_at
 from headwise.api.rest.exchange import CLOSED, Exchange
 from headwise.api.rest.watch import Watch
+from headwise.api.timeouts import Timeouts
 from headwise.errors import HeadwiseError
 from headwise.telemetry.metrics import OTHER
 from headwise.telemetry.requests import Answered, Requests
@@ -36,6 +37,7 @@ class Envelope:
         watch: Watch,
         *,
         max_body_bytes: int,
+        timeouts: Timeouts,
         cors: bool = False,
         access: Access | None = None,
     ) -> None:
@@ -44,6 +46,7 @@ class Envelope:
         self._cors = cors
         self._requests = requests
         self._max_body_bytes = max_body_bytes
+        self._timeouts = timeouts
         self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,7 +55,15 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        exchange = Exchange(scope, receive, send, self._watch, limit=self._max_body_bytes, cors=self._cors)
+        exchange = Exchange(
+            scope,
+            receive,
+            send,
+            self._watch,
+            limit=self._max_body_bytes,
+            timeouts=self._timeouts,
+            cors=self._cors,
+        )
         scope["headwise.exchange"] = exchange
         try:
             app = self._app if self._access is None else self._admitted(self._access, scope, exchange)

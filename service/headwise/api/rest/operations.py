@@ -20,11 +20,10 @@ from headwise.telemetry.metrics import CONTENT_TYPE, Metrics
 class Operations:
     """Handlers that read the repository's snapshot; none of them calls the model server but for a label."""
 
-    def __init__(self, gateway: Gateway, metrics: Metrics, *, required: frozenset[str], timeout: float) -> None:
+    def __init__(self, gateway: Gateway, metrics: Metrics, *, required: frozenset[str]) -> None:
         self._gateway = gateway
         self._metrics = metrics
         self._required = required
-        self._timeout = timeout
         self.draining = False
 
     def livez(self) -> Response:
@@ -48,22 +47,22 @@ class Operations:
         """Every model with its versions, their states and heads."""
         return _json(listing.models(self._gateway.shown))
 
-    async def head(self, spec: ModelSpec) -> Response:
+    async def head(self, spec: ModelSpec, *, timeout: float) -> Response:
         """The card as it stands in its file; the digest is its ETag.
 
         Raises: as Gateway.resolve; HeadConfigError, HeadNotFoundError where there is no valid card.
         """
-        model = await self._gateway.resolve(spec, timeout=self._timeout)
+        model = await self._gateway.resolve(spec, timeout=timeout)
         card = model.valid_card()
         headers = {"ETag": f'"{card.digest}"', "X-Model-Version": str(model.version)}
         return Response(card.document, headers=headers, media_type="application/json")
 
-    async def reliability(self, spec: ModelSpec, query: QueryParams, accept: str) -> Response:
+    async def reliability(self, spec: ModelSpec, query: QueryParams, accept: str, *, timeout: float) -> Response:
         """The reliability diagrams that the card stores.
 
         Raises: as `head`; as `reliability.reliability`.
         """
-        return reliability(await self._gateway.resolve(spec, timeout=self._timeout), query, accept)
+        return reliability(await self._gateway.resolve(spec, timeout=timeout), query, accept)
 
 
 def _json(document: object, status: int = 200) -> Response:

@@ -24,6 +24,7 @@ from headwise.api.rest.exchange import CLOSED, ID
 from headwise.api.rest.instances import read_inputs
 from headwise.api.rest.problems import problem
 from headwise.api.rest.watch import Watch
+from headwise.api.timeouts import HEADER, Timeouts
 from headwise.backends.base import Arrays
 from headwise.errors import HeadwiseError
 from headwise.gateway import Gateway, RowLists
@@ -33,6 +34,7 @@ from headwise.telemetry.requests import Answered, Requests
 
 _log = structlog.get_logger(__name__)
 
+TIMEOUT = HEADER.encode()
 _MOST_BYTES = 16 * 1024
 _PLAIN_TYPES = frozenset({None, b"application/json", b"application/x-www-form-urlencoded"})
 """Content types that are read as JSON; the last is what curl says of a body."""
@@ -41,7 +43,7 @@ _, _OPTIONS, _INCLUDE = DEFAULTS
 
 
 class Quick:
-    """ASGI middleware. timeout in seconds; find: the model of a path that asks for `:classify`."""
+    """ASGI middleware. find: the model of a path that asks for `:classify`."""
 
     def __init__(
         self,
@@ -50,7 +52,7 @@ class Quick:
         requests: Requests,
         watch: Watch,
         *,
-        timeout: float,
+        timeouts: Timeouts,
         max_body_bytes: int,
         find: Callable[[str], ModelSpec | None],
     ) -> None:
@@ -58,7 +60,7 @@ class Quick:
         self._gateway = gateway
         self._requests = requests
         self._watch = watch
-        self._timeout = timeout
+        self._timeouts = timeouts
         self._most = min(_MOST_BYTES, max_body_bytes)
         self._find = find
 
@@ -96,7 +98,9 @@ class Quick:
         self._watch.begin(task, receive)
         status = CLOSED
         try:
-            found = await self._gateway.classify(spec, RowLists(rows, _read), _OPTIONS, timeout=self._timeout)
+            asked = headers.get(TIMEOUT)
+            timeout = self._timeouts.of(None) if asked is None else self._timeouts.of_header(asked.decode("latin-1"))
+            found = await self._gateway.classify(spec, RowLists(rows, _read), _OPTIONS, timeout=timeout)
             body = await classify_response.written(found, identity, _INCLUDE)
             told = [*classify_response.headers(body, found.model.version), (ID, identity.encode())]
             await send({"type": "http.response.start", "status": 200, "headers": told})

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpcore
 
+from headwise.api.timeouts import HEADER
 from headwise.client.security import Target, Tls
 from headwise.client.steps import Reply, Send, late, unavailable
 from headwise.client.wires.http import reply
@@ -74,7 +75,7 @@ def _arguments(target: Target, request: Send) -> dict[str, Any]:
     return {
         "method": request.verb,
         "url": f"{target.url}{request.path}",
-        "headers": {"host": target.host, **request.headers},
+        "headers": {"host": target.host, HEADER: f"{request.timeout:.3f}", **request.headers},
         "content": request.body,
         "extensions": {"timeout": each},
     }

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.problems import problem
 from headwise.api.rest.watch import Watch
+from headwise.api.timeouts import Timeouts
 from headwise.errors import HeadwiseError
 from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.requests import Requests
@@ -48,9 +49,8 @@ class Surface:
 
     def __init__(self, app: ASGIApp = echo) -> None:
         self.metrics = Metrics()
-        self.envelope = Envelope(
-            app, Requests("http", self.metrics, lambda name: name == "tumor"), Watch(), max_body_bytes=LIMIT
-        )
+        requests = Requests("http", self.metrics, lambda name: name == "tumor")
+        self.envelope = Envelope(app, requests, Watch(), max_body_bytes=LIMIT, timeouts=Timeouts(2, 10))
 
     async def post(
         self, content: bytes | AsyncIterator[bytes] = b"", query: str = "", **headers: str

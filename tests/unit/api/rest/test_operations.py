@@ -28,7 +28,7 @@ def models(tmp_path: Path) -> Models:
 
 
 def operations(gateway: Gateway, *required: str) -> Operations:
-    return Operations(gateway, Metrics(), required=frozenset(required), timeout=5)
+    return Operations(gateway, Metrics(), required=frozenset(required))
 
 
 def document(response: Response) -> Any:
@@ -160,13 +160,13 @@ async def test_a_card_is_answered_as_it_stands_in_its_file(models: Models) -> No
     models.add("m", {"output_0": {**BINARY, "labels": ["old", "older"]}}, version=1)
     models.backend.labels["m"] = {"stable": 1}
     running = operations(await models.gateway())
-    answer = await running.head(ModelSpec("m"))
+    answer = await running.head(ModelSpec("m"), timeout=5)
     written = (folder / "assets.extra" / "head.json").read_bytes()
     assert answer.body == written
     assert answer.headers["etag"] == f'"{hashlib.sha256(written).hexdigest()}"'
     assert (answer.headers["x-model-version"], answer.headers["content-type"]) == ("2", "application/json")
     for spec in (ModelSpec("m", 1), ModelSpec("m", label="stable")):
-        assert b"older" in bytes((await running.head(spec)).body)
+        assert b"older" in bytes((await running.head(spec, timeout=5)).body)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ async def test_no_card_is_an_error_with_its_reason(
     models.add("wrong", REFUSED)
     models.add("raw", None)
     with pytest.raises(error, match=text):
-        await operations(await models.gateway()).head(spec)
+        await operations(await models.gateway()).head(spec, timeout=5)
 
 
 async def test_metrics_are_prometheus_text(models: Models) -> None:

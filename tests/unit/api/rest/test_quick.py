@@ -197,3 +197,12 @@ async def test_a_caller_who_leaves_is_heard_of_and_the_batch_goes_on(
     assert [message["type"] for message in await stays] == ["http.response.start", "http.response.body"]
     await asyncio.sleep(0)
     assert b'model="binary",status="499",surface="http",verb="classify"} 1.0' in surface.metrics.render()
+
+
+@pytest.mark.parametrize("given", ["0.05", "0", "soon"])
+async def test_a_request_says_how_long_it_may_take(surface: Surface, given: str) -> None:
+    surface.backend.held = asyncio.Event()
+    body = b'{"instances": [[1, 2]]}'
+    short, long = await both(await surface.app(), "/v1/models/binary:classify", body, **{"headwise-timeout": given})
+    assert short[0] == long[0] == (504 if given == "0.05" else 400)
+    assert json.loads(short[2])["code"] == json.loads(long[2])["code"]

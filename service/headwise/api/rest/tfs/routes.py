@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from headwise.api.rest import large_bodies
-from headwise.api.rest.exchange import Exchange
+from headwise.api.rest.exchange import Exchange, exchange_of
 from headwise.api.rest.problems import headers_of
 from headwise.api.rest.tfs import answers, example_answers, predict_request, predict_response
 from headwise.api.rest.tfs.answers import Answer
@@ -55,12 +55,11 @@ Classify = Callable[[Scope, Receive, ModelSpec], Awaitable[Response]]
 class TfsRoutes:
     """An ASGI application for every path that headwise itself has nothing at.
 
-    nonfinite: refuse NaN and infinity in outputs, or print them bare as TFS does. timeout in seconds.
+    nonfinite: refuse NaN and infinity in outputs, or print them bare as TFS does.
     """
 
     models: RawModels
     classify: Classify
-    timeout: float
     nonfinite: Literal["error", "bare"] = "error"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +75,7 @@ class TfsRoutes:
         if call.verb == "classify":
             return await self.classify(request.scope, request.receive, call.spec)
         # For the metrics, which middleware keeps.
-        exchange: Exchange = request.scope["headwise.exchange"]
+        exchange = exchange_of(request.scope)
         exchange.verb, exchange.model = call.verb, call.spec.name
         try:
             return to_response(await self._answer(request, call))
@@ -84,24 +83,26 @@ class TfsRoutes:
             return to_response(refusal(error))
 
     async def _answer(self, request: Request, call: Call) -> Answer:
+        exchange = exchange_of(request.scope)
         match call.verb:
             case "status":
-                return answers.versions(await self.models.status(call.spec, timeout=self.timeout))
+                return answers.versions(await self.models.status(call.spec, timeout=exchange.left))
             case "metadata":
-                return answers.metadata(await self.models.metadata(call.spec, timeout=self.timeout))
+                return answers.metadata(await self.models.metadata(call.spec, timeout=exchange.left))
             case "predict":
-                return await self._predict(await request.body(), call.spec)
+                return await self._predict(await request.body(), call.spec, exchange)
             case _:
                 bare = self.nonfinite == "bare"
-                return await examples_answer(self.models, call, await request.body(), timeout=self.timeout, bare=bare)
+                data = await request.body()
+                return await examples_answer(self.models, call, data, timeout=exchange.left, bare=bare)
 
-    async def _predict(self, data: bytes, spec: ModelSpec) -> Answer:
+    async def _predict(self, data: bytes, spec: ModelSpec, exchange: Exchange) -> Answer:
         body = await large_bodies.of_size(len(data), predict_request.read_numbers, data)
-        known = await self.models.signatures(spec, timeout=self.timeout)
+        known = await self.models.signatures(spec, timeout=exchange.left)
         wanted = predict_request.signature(body, known).inputs
         inputs = await large_bodies.of_size(len(data), predict_request.inputs, body, wanted)
         named = replace(spec, signature_name=body.signature_name)
-        prediction = await self.models.predict(named, inputs.arrays, timeout=self.timeout)
+        prediction = await self.models.predict(named, inputs.arrays, timeout=exchange.left)
         bare = self.nonfinite == "bare"
         return Answer(200, predict_response.predictions(prediction.outputs, row=inputs.row, bare=bare))
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from headwise.api.rest import large_bodies
-from headwise.api.rest.exchange import Exchange
+from headwise.api.rest.exchange import exchange_of
 from headwise.api.rest.problems import headers_of
 from headwise.api.rest.v2 import bodies
 from headwise.api.status import shown
@@ -25,11 +25,10 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class V2Routes:
-    """Handlers by path; every error is `{"error": …}`. timeout in seconds."""
+    """Handlers by path; every error is `{"error": …}`."""
 
-    def __init__(self, gateway: Gateway, *, timeout: float, required: frozenset[str]) -> None:
+    def __init__(self, gateway: Gateway, *, required: frozenset[str]) -> None:
         self._gateway = gateway
-        self._timeout = timeout
         self._required = required
 
     async def server(self, _: Request) -> Response:
@@ -68,7 +67,9 @@ class V2Routes:
 
     async def model(self, request: Request) -> Response:
         """Inputs and outputs."""
-        return _json(asdict(await models.metadata(self._gateway, _spec(request), timeout=self._timeout)))
+        return _json(
+            asdict(await models.metadata(self._gateway, _spec(request), timeout=exchange_of(request.scope).left))
+        )
 
     async def model_ready(self, request: Request) -> Response:
         """Whether it is answered for."""
@@ -82,8 +83,8 @@ class V2Routes:
         spec = _spec(request)
         data, length = await request.body(), request.headers.get(bodies.JSON_LENGTH)
         found = await large_bodies.of_size(len(data), bodies.read, data, length, spec)
-        answer = await infer(self._gateway, found.request, timeout=self._timeout)
-        identity = found.identity or request.scope["headwise.exchange"].request_id
+        answer = await infer(self._gateway, found.request, timeout=exchange_of(request.scope).left)
+        identity = found.identity or exchange_of(request.scope).request_id
         body, json_length = bodies.write(answer, identity, found.raw)
         if json_length is None:
             return Response(body, media_type="application/json")
@@ -99,7 +100,7 @@ class V2Routes:
         """A handler whose errors have V2's form."""
 
         async def handle(request: Request) -> Response:
-            exchange: Exchange = request.scope["headwise.exchange"]
+            exchange = exchange_of(request.scope)
             exchange.verb, exchange.model = verb, request.path_params.get("model", "")
             try:
                 return await handler(request)

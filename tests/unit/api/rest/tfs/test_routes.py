@@ -14,6 +14,7 @@ from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.tfs.answers import error
 from headwise.api.rest.tfs.routes import RawModels, TfsRoutes, refusal
 from headwise.api.rest.watch import Watch
+from headwise.api.timeouts import Timeouts
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.backends.in_memory import InMemoryBackend, InMemoryModel
 from headwise.errors import (
@@ -67,18 +68,23 @@ class Models(InMemoryBackend):
         return {name: Signature.from_proto(proto) for name, proto in protos.items()}
 
 
+TIMEOUTS = Timeouts(5, 5)
+
+
 async def _classify(_: Scope, receive: Receive, spec: ModelSpec) -> Response:
     return PlainTextResponse(f"{spec} got {len((await receive())['body'])} bytes")
 
 
 def _enveloped(app: ASGIApp) -> Envelope:
-    return Envelope(app, Requests("http", Metrics(), lambda name: name == "m"), Watch(), max_body_bytes=2**20)
+    return Envelope(
+        app, Requests("http", Metrics(), lambda name: name == "m"), Watch(), max_body_bytes=2**20, timeouts=TIMEOUTS
+    )
 
 
 @asynccontextmanager
 async def _client(models: Models, nonfinite: Literal["error", "bare"] = "error") -> AsyncIterator[httpx.AsyncClient]:
     # The head-aware calls of a gateway are tested through the whole application: test_example_answers.py.
-    app = TfsRoutes(cast(RawModels, models), _classify, 5.0, nonfinite)
+    app = TfsRoutes(cast(RawModels, models), _classify, nonfinite)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(_enveloped(app)), base_url="http://test") as client:
         yield client
 
@@ -177,7 +183,7 @@ async def test_unknown_methods_get_a_page(method: str) -> None:
 
 async def test_verb_and_model_are_left_for_the_metrics() -> None:
     seen: list[Exchange] = []
-    routes = TfsRoutes(cast(RawModels, _two_versions()), _classify, 5.0)
+    routes = TfsRoutes(cast(RawModels, _two_versions()), _classify)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await routes(scope, receive, send)
