@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from headwise.access.access import Access
 from headwise.backends.base import Arrays, Backend
 from headwise.backends.in_memory import InMemoryBackend, InMemoryModel
 from headwise.gateway import Classification, Gateway, ReadInputs, RequestOptions
@@ -101,11 +102,18 @@ class Models:
         return ModelRepository(ModelsFolder(self.folder), asked, GoldenProver(asked, timeout=5, count=Metrics().proved))
 
     async def gateway(
-        self, backend: Backend | None = None, *, raw_when_refused: bool = False, tripwires: Tripwires | None = None
+        self,
+        backend: Backend | None = None,
+        *,
+        raw_when_refused: bool = False,
+        tripwires: Tripwires | None = None,
+        access: Access | None = None,
     ) -> Gateway:
         """A gateway that has looked once."""
         asked = backend or self.backend
-        gateway = Gateway(asked, self.repository(asked), raw_when_refused=raw_when_refused, tripwires=tripwires)
+        gateway = Gateway(
+            asked, self.repository(asked), raw_when_refused=raw_when_refused, tripwires=tripwires, access=access
+        )
         await gateway.repository.refresh()
         return gateway
 

@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 from grpc.aio import Channel
 
+from headwise.access.access import Access
 from headwise.api.grpc.server import GrpcServer
 from headwise.api.rest.app import create_app
 from headwise.telemetry.metrics import Metrics
@@ -79,8 +80,10 @@ class Surfaces:
 
 
 @asynccontextmanager
-async def serving(models: Models, tripwires: Tripwires | None = None) -> AsyncIterator[Surfaces]:
-    gateway = await models.gateway(tripwires=tripwires)
+async def serving(
+    models: Models, tripwires: Tripwires | None = None, access: Access | None = None
+) -> AsyncIterator[Surfaces]:
+    gateway = await models.gateway(tripwires=tripwires, access=access)
     app = create_app(gateway, Metrics(), timeout=20, max_body_bytes=2**20).app
     server = GrpcServer(gateway, ("127.0.0.1", 0), Metrics(), timeout=20, max_bytes=2**20)
     await server.start()

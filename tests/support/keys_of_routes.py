@@ -1,0 +1,73 @@
+"""What each route and method needs of a key: a verb, any key at all, or none. A route that is not here fails the tests."""
+
+from __future__ import annotations
+
+NO_KEY, ANY_KEY = "no key", "any key"
+PREDICT, METADATA, ADMIN = "predict", "metadata", "admin"
+
+_MODEL = {
+    (":classify", "POST"): PREDICT,
+    (":predict", "POST"): PREDICT,
+    (":regress", "POST"): PREDICT,
+    ("/head", "GET"): METADATA,
+    ("/reliability", "GET"): METADATA,
+    ("/metadata", "GET"): METADATA,
+    ("", "GET"): METADATA,
+}
+_V2_MODEL = {("", "GET"): METADATA, ("/ready", "GET"): METADATA, ("/infer", "POST"): PREDICT}
+
+ROUTES: dict[tuple[str, str], str] = {
+    ("GET", "/livez"): NO_KEY,
+    ("GET", "/readyz"): NO_KEY,
+    ("GET", "/metrics"): ADMIN,
+    **{
+        (method, path): NO_KEY
+        for path in ("/docs", "/docs/oauth2-redirect", "/openapi.json")
+        for method in ("GET", "HEAD")
+    },
+    ("GET", "/v1/models"): ANY_KEY,
+    **{
+        (method, f"/v1/models/{{model}}{version}{end}"): needs
+        for version in ("", "/versions/{version:version}", "/labels/{label}")
+        for (end, method), needs in _MODEL.items()
+    },
+    ("GET", "/v2"): ANY_KEY,
+    ("GET", "/v2/health/live"): NO_KEY,
+    ("GET", "/v2/health/ready"): NO_KEY,
+    ("GET", "/v2/models"): ANY_KEY,
+    ("POST", "/v2/repository/index"): ANY_KEY,
+    **{
+        (method, f"/v2/models/{{model}}{version}{end}"): needs
+        for version in ("", "/versions/{version}")
+        for (end, method), needs in _V2_MODEL.items()
+    },
+    ("POST", "/v2/repository/models/{model}/load"): ADMIN,
+    ("POST", "/v2/repository/models/{model}/unload"): ADMIN,
+    **{(method, "/v2{rest:path}"): ANY_KEY for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD")},
+    # TensorFlow Serving's handler, which takes what the router does not know.
+    ("GET", "/V1/MODELS/{model}"): METADATA,
+    ("POST", "/V1/MODELS/{model}"): ANY_KEY,
+    ("POST", "/V1/models/{model}:predict"): PREDICT,
+    ("GET", "/else"): ANY_KEY,
+    ("POST", "/else"): ANY_KEY,
+}
+
+GRPC: dict[str, str] = {
+    "headwise.v1.ClassificationService/Classify": PREDICT,
+    "headwise.v1.ClassificationService/ClassifyStream": PREDICT,
+    "headwise.v1.ClassificationService/GetHead": METADATA,
+    "headwise.v1.ClassificationService/ListModels": ANY_KEY,
+    "tensorflow.serving.PredictionService/Predict": PREDICT,
+    "tensorflow.serving.PredictionService/Classify": PREDICT,
+    "tensorflow.serving.PredictionService/Regress": PREDICT,
+    "tensorflow.serving.PredictionService/MultiInference": PREDICT,
+    "tensorflow.serving.PredictionService/GetModelMetadata": METADATA,
+    "tensorflow.serving.ModelService/GetModelStatus": METADATA,
+    "inference.GRPCInferenceService/ServerLive": NO_KEY,
+    "inference.GRPCInferenceService/ServerReady": NO_KEY,
+    "inference.GRPCInferenceService/ServerMetadata": ANY_KEY,
+    "inference.GRPCInferenceService/ModelReady": METADATA,
+    "inference.GRPCInferenceService/ModelMetadata": METADATA,
+    "inference.GRPCInferenceService/ModelInfer": PREDICT,
+    "inference.GRPCInferenceService/RepositoryIndex": ANY_KEY,
+}
