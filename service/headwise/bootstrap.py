@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -58,6 +59,12 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
     prove = GoldenProver(backend, timeout=settings.request_timeout, count=metrics.proved)
     repository = ModelRepository(source, backend, prove)
     memory = limited(settings.memory_watermark)
+    admission = Admission(settings.max_in_flight, settings.max_in_flight_per_model, memory)
+    metrics.watch(
+        "headwise_requests_in_flight", "Requests for models that are being answered.", lambda: admission.in_flight
+    )
+    loop = asyncio.get_running_loop()
+    metrics.watch("headwise_event_loop_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks(loop)))
     gateway = Gateway(
         backend,
         repository,
@@ -72,7 +79,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
             )
         ),
         turns=Batcher(replace(ONE_BY_ONE, queue=settings.queue_timeout)),
-        admission=Admission(settings.max_in_flight, settings.max_in_flight_per_model, memory),
+        admission=admission,
         unbatched=settings.unbatched_models,
         access=_access(settings, metrics),
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OTHER = "other"
@@ -65,6 +65,10 @@ class Metrics:
             ["what"],
             registry=self.registry,
         )
+
+    def watch(self, name: str, meaning: str, figure: Callable[[], float]) -> None:
+        """A figure that is asked for when the metrics are; of several processes none has it."""
+        Gauge(name, meaning, registry=self.registry).set_function(figure)
 
     def observe(self, surface: str, verb: str, model: str, status: str, seconds: Sequence[float]) -> None:
         """Count requests by how long they took. Labels must be bounded: see OTHER."""
