@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -123,7 +124,7 @@ def test_anything_else_is_no_address(text: str) -> None:
         {"http": "0.0.0.0:80", "tls_certificate": "c", "tls_key": "k", "grpc_client_ca": "ca"},
     ],
 )
-def test_what_other_machines_reach_needs_keys_or_a_word(given: dict[str, str]) -> None:
+def test_what_other_machines_reach_needs_keys_or_a_word(given: dict[str, Any]) -> None:
     named = next(name for name in ("http", "grpc", "admin") if name in given)
     with pytest.raises(InvalidSettingsError, match=rf"{named} .*could call. Set keys_file .*--allow-anonymous"):
         Settings.load(**given)
@@ -132,7 +133,7 @@ def test_what_other_machines_reach_needs_keys_or_a_word(given: dict[str, str]) -
 
 
 def test_a_grpc_port_that_asks_for_certificates_is_not_open() -> None:
-    tls = {"tls_certificate": "c", "tls_key": "k", "grpc_client_ca": "ca"}
+    tls: dict[str, Any] = {"tls_certificate": "c", "tls_key": "k", "grpc_client_ca": "ca"}
     assert Settings.load(grpc="0.0.0.0:81", **tls).open_to_all == ()
 
 
@@ -151,6 +152,6 @@ def test_what_this_machine_alone_reaches_needs_none(host: str) -> None:
         ({"admin": "8082"}, "setting admin: '8082' is no HOST:PORT"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(given: dict[str, object], reason: str) -> None:
+def test_what_does_not_fit_together_is_refused(given: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidSettingsError, match=reason):
         Settings.load(**given)
