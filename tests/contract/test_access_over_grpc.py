@@ -60,9 +60,9 @@ class House:
         try:
             answer = await self.ask(method, request, key, **headers)
         except grpc.aio.AioRpcError as error:
-            return error.code().name
+            return str(error.code().name)
         if method == STREAM and (told := v1.ClassifyStreamResponse.FromString(answer)).HasField("error"):
-            return next(code.name for code in grpc.StatusCode if code.value[0] == told.error.status)
+            return next(str(code.name) for code in grpc.StatusCode if code.value[0] == told.error.status)
         return "OK"
 
 

@@ -59,7 +59,7 @@ async def opened(folder: Path, **options: Any) -> AsyncIterator[House]:
 
 
 def routes(surface: RestSurface) -> Iterator[tuple[str, str]]:
-    """Method and path of every route; of the mount that takes the rest a path that it knows and one that it does not."""
+    """Method and path of every route; of the mount that takes the rest some that it knows and one that it does not."""
 
     def of(found: list[Any]) -> Iterator[tuple[str, str]]:
         for route in found:

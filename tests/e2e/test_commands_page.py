@@ -18,7 +18,7 @@ from support.gateway_process import GatewayProcess
 PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text("utf-8")
 COMMANDS = [shlex.split(block) for block in re.findall(r"```sh\n(headwise .*?)\n```", PAGE)]
 STATED = dict(re.findall(r"\| `(parity\w*)` \| ([\d.]+ \| [\d.]+) \|", PAGE))
-VERBS = ["inspect", "attach", "export", "evaluate", "calibrate", "card", "rewrite", "bake"]
+VERBS = ["inspect", "attach", "export", "evaluate", "calibrate", "card", "rewrite", "bake", "keys"]
 ONES_OWN_MODEL = """
 import keras
 model = keras.Sequential([keras.Input((4,), name="features"), keras.layers.Dense(1, kernel_initializer="ones")])

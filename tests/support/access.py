@@ -52,9 +52,12 @@ class Keys:
         """As `headwise keys revoke` and the reload behind it."""
         self.ring = Ring(key for key in self.ring.keys if key.id != text.split("_")[1])
 
+    def _seconds(self) -> float:
+        return self.now.timestamp()
+
     def access(self) -> Access:
         """Who is asked."""
-        return Access(KeyAuthenticator(lambda: self.ring, lambda: self.now.timestamp()), LocalLimiter())
+        return Access(KeyAuthenticator(lambda: self.ring, self._seconds), LocalLimiter())
 
 
 def bearer(text: str) -> dict[str, str]:

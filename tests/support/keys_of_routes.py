@@ -1,4 +1,4 @@
-"""What each route and method needs of a key: a verb, any key at all, or none. A route that is not here fails the tests."""
+"""What each route and method needs of a key: a verb, any key, or none. A route that is not here fails the tests."""
 
 from __future__ import annotations
 

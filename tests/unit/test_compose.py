@@ -93,6 +93,13 @@ def test_only_the_gateway_publishes_ports_and_only_to_this_machine(files: tuple[
 
 
 @both
+def test_anybody_may_call_only_what_this_machine_alone_reaches(files: tuple[str, ...]) -> None:
+    gateway = services(files)["gateway"]
+    assert gateway["environment"]["HEADWISE_ALLOW_ANONYMOUS"] == "true"
+    assert {port["host_ip"] for port in gateway["ports"]} == {"127.0.0.1"}
+
+
+@both
 @pytest.mark.parametrize("name", ["gateway", "model-server"])
 def test_a_service_can_write_nothing_and_is_nobody(files: tuple[str, ...], name: str) -> None:
     service = services(files)[name]

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -125,3 +126,46 @@ def test_an_address_is_a_host_and_a_port(text: str, host: str, port: int) -> Non
 def test_anything_else_is_no_address(text: str) -> None:
     with pytest.raises(InvalidSettingsError, match=r"setting http: .* is no HOST:PORT"):
         address(text, "http")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"http": "0.0.0.0:80"},
+        {"grpc": "[::]:81"},
+        {"admin": "10.0.0.1:82"},
+        {"http": "gateway:80", "grpc": "gateway:81"},
+        {"http": "0.0.0.0:80", "tls_certificate": "c", "tls_key": "k", "grpc_client_ca": "ca"},
+    ],
+)
+def test_what_other_machines_reach_needs_keys_or_a_word(given: dict[str, Any]) -> None:
+    named = next(name for name in ("http", "grpc", "admin") if name in given)
+    with pytest.raises(InvalidSettingsError, match=rf"{named} .*could call. Set keys_file .*--allow-anonymous"):
+        Settings.load(**given)
+    assert Settings.load(**given, keys_file=Path("keys.json")).open_to_all == ()
+    assert Settings.load(**given, allow_anonymous=True).open_to_all[0] == f"{named} {given[named]}"
+
+
+def test_a_grpc_port_that_asks_for_certificates_is_not_open() -> None:
+    tls: dict[str, Any] = {"tls_certificate": "c", "tls_key": "k", "grpc_client_ca": "ca"}
+    assert Settings.load(grpc="0.0.0.0:81", **tls).open_to_all == ()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "[::1]", "localhost", ""])
+def test_what_this_machine_alone_reaches_needs_none(host: str) -> None:
+    assert Settings.load(http=f"{host}:80", grpc=f"{host}:81", admin=f"{host}:82").open_to_all == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"tls_certificate": "c"}, "tls_certificate and tls_key: one needs the other"),
+        ({"tls_key": "k"}, "tls_certificate and tls_key: one needs the other"),
+        ({"grpc_client_ca": "ca"}, "grpc_client_ca: it needs tls_certificate"),
+        ({"cors": True, "keys_file": "keys.json"}, "a page cannot keep a key to itself"),
+        ({"admin": "8082"}, "setting admin: '8082' is no HOST:PORT"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(given: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidSettingsError, match=reason):
+        Settings.load(**given)

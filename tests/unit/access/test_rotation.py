@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -72,12 +72,10 @@ async def over_grpc(current: Callable[[], Certificate]) -> AsyncIterator[Shakes]
         # Channels of the same arguments share a connection.
         options = (("grpc.use_local_subchannel_pool", 1),)
         async with grpc.aio.secure_channel(f"127.0.0.1:{port}", trust, options) as channel:
-            try:
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
                 await channel.unary_unary("/nothing/here")(b"", timeout=5)
-            except grpc.aio.AioRpcError as error:
-                assert error.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAVAILABLE), error
-                return error.code() is grpc.StatusCode.UNIMPLEMENTED
-        raise AssertionError
+        assert ended.value.code() in (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAVAILABLE), ended.value
+        return ended.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
     yield shakes
     await server.stop(0)
@@ -85,7 +83,7 @@ async def over_grpc(current: Callable[[], Certificate]) -> AsyncIterator[Shakes]
 
 @pytest.mark.parametrize("surface", [over_http, over_grpc])
 async def test_new_connections_see_the_certificate_that_is_there(
-    tmp_path: Path, surface: Callable[[Callable[[], Certificate]], asynccontextmanager[Shakes]]
+    tmp_path: Path, surface: Callable[[Callable[[], Certificate]], AbstractAsyncContextManager[Shakes]]
 ) -> None:
     old, new, failures = Authority(tmp_path), Authority(tmp_path), Failures()
     files = old.issue()

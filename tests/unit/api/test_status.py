@@ -6,7 +6,7 @@ import pytest
 from grpc import StatusCode
 
 from headwise import errors
-from headwise.api.status import HTTP_OF_GRPC, INTERNAL, STATUSES, Status, status_of
+from headwise.api.status import HTTP_OF_GRPC, INTERNAL, STATUSES, Status, retry_after, status_of
 
 TREE = {kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.HeadwiseError)}
 
@@ -21,6 +21,9 @@ def test_every_error_of_the_tree_has_a_status_of_its_own() -> None:
         (errors.InvalidTensorError, 400, StatusCode.INVALID_ARGUMENT),
         (errors.PayloadTooLargeError, 413, StatusCode.RESOURCE_EXHAUSTED),
         (errors.UnsupportedMediaError, 415, StatusCode.INVALID_ARGUMENT),
+        (errors.UnauthenticatedError, 401, StatusCode.UNAUTHENTICATED),
+        (errors.PermissionDeniedError, 403, StatusCode.PERMISSION_DENIED),
+        (errors.RateLimitedError, 429, StatusCode.RESOURCE_EXHAUSTED),
         (errors.HeadNotFoundError, 404, StatusCode.NOT_FOUND),
         (errors.ModelNotReadyError, 503, StatusCode.UNAVAILABLE),
         (errors.HeadConfigError, 503, StatusCode.FAILED_PRECONDITION),
@@ -39,6 +42,13 @@ def test_only_what_time_heals_asks_to_retry() -> None:
     assert retried >= {errors.ModelNotReadyError, errors.BackendUnavailableError}
     assert all(STATUSES[kind].http in (429, 503) for kind in retried)
     assert errors.HeadConfigError not in retried
+
+
+def test_an_error_that_knows_when_to_come_back_is_believed_and_any_other_gets_a_second() -> None:
+    assert retry_after(errors.RateLimitedError("x", retry_after=0.25)) == 0.25
+    assert retry_after(errors.RateLimitedError("x")) == retry_after(errors.BackendUnavailableError("x")) == 1
+    for error in (errors.HeadConfigError("x"), errors.UnauthenticatedError("x"), ZeroDivisionError()):
+        assert retry_after(error) is None
 
 
 def test_a_class_that_is_not_listed_answers_as_the_nearest_class_above_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from headwise.access.scopes import EVERY, VERBS
 from headwise.api.status import STATUSES, status_of
 from headwise.errors import HeadwiseError
 from headwise.settings import Settings
@@ -35,3 +36,7 @@ def test_every_setting_stands_with_its_default_and_its_meaning() -> None:
         default = "" if field.default in (None, frozenset()) else f"`{field.default}`"
         assert documented[name][0] == default
         assert documented[name][2] == field.description
+
+
+def test_every_verb_of_a_scope_stands_with_what_it_grants() -> None:
+    assert rows("access.md").keys() == {*VERBS, EVERY}

@@ -11,6 +11,8 @@ from headwise.client.steps import Reply, Send, error_of, late, unavailable
 
 _OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 _CODE = "headwise-error-code"
+_PUSHBACK = "grpc-retry-pushback-ms"
+"""Milliseconds after which the same call may succeed; who has it may try again."""
 
 
 class GrpcTransport:
@@ -78,9 +80,11 @@ def _credentials(tls: Tls) -> Any:
 def _failed(target: Target, request: Send, error: Any) -> Reply:
     """What a failed call says: the gateway's own error by its code, or why there is none."""
     status, told = error.code(), error.details() or ""
-    codes = [value for key, value in error.trailing_metadata() or () if key == _CODE]
-    if codes:
-        return Reply(error=error_of(codes[0], told), retryable=status is grpc.StatusCode.UNAVAILABLE)
+    trailers = dict(error.trailing_metadata() or ())
+    if _CODE in trailers:
+        wait = trailers.get(_PUSHBACK)
+        seconds = int(wait) / 1000 if wait is not None and wait.isdecimal() else 0.0
+        return Reply(error=error_of(trailers[_CODE], told), retryable=wait is not None, retry_after=seconds)
     if status is grpc.StatusCode.UNAVAILABLE:
         hint = "; is it the HTTP port?" if "SETTINGS" in told or "HTTP" in told else ""
         return unavailable(target.host, f"{told}{hint}")

@@ -111,7 +111,7 @@ def reply(status: int, headers: Mapping[str, str], body: bytes) -> Reply:
     except (ValueError, KeyError, AttributeError, TypeError):
         error = error_of("", f"status {status}, and no reason: is it a headwise gateway?")
     waited = headers.get("retry-after", "")
-    return Reply(b"", headers, error, status == 503 and waited != "", float(waited) if waited.isdigit() else 0.0)
+    return Reply(b"", headers, error, status in (429, 503) and waited != "", float(waited) if waited.isdigit() else 0.0)
 
 
 def _path(model: str, version: int | None, label: str | None) -> str:

@@ -14,6 +14,9 @@ from headwise.errors import (
     InvalidTensorError,
     ModelNotReadyError,
     NonFiniteOutputError,
+    PermissionDeniedError,
+    RateLimitedError,
+    UnauthenticatedError,
 )
 
 
@@ -42,7 +45,10 @@ def test_all_fields_of_a_document() -> None:
     [
         (ModelNotReadyError("loading"), 503, "1"),
         (BackendUnavailableError("down"), 503, "1"),
+        (RateLimitedError("often", retry_after=0.2), 429, "1"),
+        (RateLimitedError("often", retry_after=59.1), 429, "60"),
         (HeadConfigError("refused"), 503, None),
+        (UnauthenticatedError("who"), 401, None),
         (NonFiniteOutputError("row 3"), 502, None),
     ],
 )
@@ -54,6 +60,11 @@ def test_only_what_time_heals_says_when_to_come_back(error: Exception, status: i
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("a secret"), ConfigurationError("a secret")])
+def test_who_shows_no_key_is_told_how_one_is_shown() -> None:
+    assert answer(UnauthenticatedError("who"))[0].headers["www-authenticate"] == "Bearer"
+    assert "www-authenticate" not in answer(PermissionDeniedError("no"))[0].headers
+
+
 def test_internal_errors_keep_their_details_to_themselves(error: Exception) -> None:
     response, document = answer(error)
     assert response.status_code == 500
