@@ -57,7 +57,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
     backend = Replicas(lookup(model_server.target if model_server else settings.backend), connect, metrics)
     certificate = _certificate(settings, metrics)
     prove = GoldenProver(backend, timeout=settings.request_timeout, count=metrics.proved)
-    repository = ModelRepository(source, backend, prove)
+    repository = ModelRepository(source, backend, prove, failed=partial(metrics.reload_failed, "version"))
     memory = limited(settings.memory_watermark)
     admission = Admission(settings.max_in_flight, settings.max_in_flight_per_model, memory)
     metrics.watch(

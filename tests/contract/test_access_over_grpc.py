@@ -22,6 +22,7 @@ from headwise.api.grpc.classification import ClassificationServicer
 from headwise.api.grpc.server import GrpcServer
 from headwise.api.grpc.tfs.services import TfsServicer
 from headwise.api.grpc.v2.service import InferenceServicer
+from headwise.api.timeouts import Timeouts
 from headwise.savedmodel.tensors import to_proto
 from headwise.telemetry.metrics import Metrics
 from headwise.tfserving import inference_pb2, prediction_service_pb2
@@ -119,7 +120,7 @@ def requests(model: str) -> dict[str, Message]:
 
 async def test_every_method_of_the_servicers_says_what_it_needs(tmp_path: Path) -> None:
     gateway = await Models(tmp_path).gateway()
-    calls = Calls(gateway, Metrics(), timeout=1)
+    calls = Calls(gateway, Metrics(), timeouts=Timeouts(1, 1))
     handlers: list[Any] = [
         ClassificationServicer(gateway).handler(calls),
         *TfsServicer(gateway).handlers(calls),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -44,7 +44,7 @@ class StatusSource(Protocol):
 class ModelRepository:
     """Keeps the newest snapshot. Reading is synchronous; `refresh` looks at the disk and asks the model server.
 
-    prove: runs golden records. timeout: seconds for one question. patience: seconds after which a version that the
+    prove: runs golden records. failed: told when a version that was read goes bad on disk. timeout: seconds for one question. patience: seconds after which a version that the
     model server does not name is not one that it will load next.
     """
 
@@ -54,6 +54,7 @@ class ModelRepository:
         statuses: StatusSource,
         prove: Prove,
         *,
+        failed: Callable[[], None] = lambda: None,
         timeout: float = 2.0,
         patience: float = 10.0,
     ) -> None:
@@ -62,6 +63,7 @@ class ModelRepository:
         self._timeout = timeout
         self._patience = patience
         self._proofs = Proofs(prove)
+        self._failed = failed
         self._loaded: dict[Path, tuple[tuple[tuple[int, int], ...], Reading]] = {}
         self._locations: Mapping[str, ModelLocation] | None = None
         self._unlisted = ""
@@ -211,6 +213,8 @@ class ModelRepository:
         if (refusal := reading.model.refusal) is not None:
             kept = known is not None and known[1].model.card is not None
             _log.warning("version refused", model=name, version=version, reason=str(refusal), last_good_kept=kept)
+            if known is not None:
+                self._failed()
             if known is not None and kept:
                 reading = Reading(replace(known[1].model, waiting=refusal), known[1].golden)
         self._loaded[folder] = (stamp, reading)

@@ -99,7 +99,7 @@ class Metrics:
         self._ejections.inc()
 
     def reload_failed(self, what: str) -> None:
-        """Count a bad reading of keys or of a certificate."""
+        """Count a bad reading of keys, of a certificate, or of a version's files."""
         self._reload_failures.labels(what).inc()
 
     def render(self) -> bytes:
