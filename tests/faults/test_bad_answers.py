@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 
 from headwise.backends.base import PREDICT
+from headwise.savedmodel import tensors
 from support import faulty_answers as faults
 from support.fault_proxy import FaultProxy
 from support.faulty_backend import FaultyBackend
 from support.gateway_process import GatewayProcess
+from support.in_memory_gateway import Models
 from support.standing import BODY, PATH, Measured, Standing, publish, standing
 
 NAN, INFINITE = float("nan"), float("inf")
@@ -91,15 +94,14 @@ def test_numbers_that_are_none(tmp_path: Path, measured: Measured, number: float
 @pytest.mark.fault(7)
 def test_a_class_that_is_impossible_is_a_number(tmp_path: Path, measured: Measured) -> None:
     """A logit of minus infinity, where another class has a finite one."""
-    from support.in_memory_gateway import Models  # noqa: PLC0415
-
     heads = {"output_0": {"task": "multiclass", "activation": "linear", "labels": ["a", "b", "c"]}}
     with standing(tmp_path) as at:
         Models(tmp_path, at.backend.memory).add("three", heads, units=3)
         at.gateway.wait_for(lambda: at.gateway.http.get("/readyz").json()["models"].get("three", {}).get("ready"))
 
         def impossible(response: Any) -> None:
-            faults._put(response, "output_0", faults.tensors.to_proto(faults.np.array([[1, 2, -INFINITE]], "float32")))
+            logits = np.array([[1, 2, -INFINITE]], np.float32)
+            response.outputs["output_0"].CopyFrom(tensors.to_proto(logits))
 
         at.backend.behave(PREDICT, faults.changed(impossible))
         answer = at.gateway.classify("three", {"instances": [[1, 2, 3]]})
@@ -131,7 +133,12 @@ def test_an_output_that_does_not_fit(
 
 @pytest.mark.fault(8)
 def test_an_input_that_does_not_fit_does_not_reach_the_model_server(tmp_path: Path, measured: Measured) -> None:
-    bodies = [{"instances": [[1, 2]]}, {"instances": [["a"]]}, {"inputs": {"y": [[1]]}}, {"instances": [[1], [2, 3]]}]
+    bodies: list[dict[str, Any]] = [
+        {"instances": [[1, 2]]},
+        {"instances": [["a"]]},
+        {"inputs": {"y": [[1]]}},
+        {"instances": [[1], [2, 3]]},
+    ]
     with standing(tmp_path) as at:
         statuses = {at.gateway.classify("m", body).status_code for body in bodies}
         calls = len(at.backend.seen(PREDICT))

@@ -194,8 +194,8 @@ def test_a_card_that_changes_on_disk_under_load(  # noqa: C901  # one story
         asyncio.run(run())
         lines = [line for line in at.gateway.log.splitlines() if "version refused" in line]
     measured(
-        f"{len(answered)} requests in {time.perf_counter() - began:.0f} s while the card changed five times: {len(wrong)} "
-        "failed or mixed; one line of the log for the bad one"
+        f"{len(answered)} requests in {time.perf_counter() - began:.0f} s while the card changed five times: "
+        f"{len(wrong)} failed or mixed; one line of the log for the bad one"
     )
     assert not wrong, wrong[:3]
     assert len(lines) == 1

@@ -44,8 +44,9 @@ class StatusSource(Protocol):
 class ModelRepository:
     """Keeps the newest snapshot. Reading is synchronous; `refresh` looks at the disk and asks the model server.
 
-    prove: runs golden records. failed: told when a version that was read goes bad on disk. timeout: seconds for one question. patience: seconds after which a version that the
-    model server does not name is not one that it will load next.
+    prove: runs golden records. failed: told when a version that was read goes bad on disk. timeout: seconds for one
+    question. patience: seconds after which a version that the model server does not name is not one that it will load
+    next.
     """
 
     def __init__(
