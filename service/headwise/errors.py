@@ -5,6 +5,7 @@ HeadwiseError
   - InvalidTensorError            name, dtype, shape, ragged or non-finite input
   - PayloadTooLargeError
   - UnsupportedMediaError
+  - RequestTimeoutError           the body did not come in time
 + NotFoundError
   - ModelNotFoundError
   - VersionNotFoundError
@@ -69,6 +70,12 @@ class UnsupportedMediaError(InvalidRequestError):
     """The body's encoding is not one that headwise reads."""
 
     code = "unsupported-media"
+
+
+class RequestTimeoutError(InvalidRequestError):
+    """The body did not come in time."""
+
+    code = "request-timeout"
 
 
 class NotFoundError(HeadwiseError):

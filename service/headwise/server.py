@@ -9,11 +9,13 @@ import math
 import resource
 import socket
 from collections.abc import Callable, Coroutine, Iterator
+from typing import cast
 
 import structlog
 import uvicorn
 
 from headwise.api.rest.connection import Connection
+from headwise.api.rest.slow_clients import Patience, SlowClients
 from headwise.bootstrap import Application, build
 from headwise.errors import ConfigurationError
 from headwise.lifecycle import Announcement, say, stop_signal
@@ -92,6 +94,8 @@ async def serve(
         uvicorn.Config(
             application.rest.app,
             http=Connection,
+            ws="none",  # nothing here speaks it, and no timeout would hold for such a connection
+            timeout_keep_alive=settings.keep_alive_timeout,
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -102,7 +106,11 @@ async def serve(
         )
     )
     watch = asyncio.create_task(_watch(application, name, announce, starting))
-    background = [watch]
+    slow_clients = SlowClients(
+        Patience(settings.header_timeout, settings.body_timeout, settings.write_timeout),
+        lambda: cast("set[Connection]", http.server_state.connections),
+    )
+    background = [watch, asyncio.create_task(slow_clients.watch())]
     if application.model_server is not None:
         background.append(asyncio.create_task(application.model_server.run()))
     serving = asyncio.create_task(http.serve(sockets=[listener]))

@@ -33,6 +33,7 @@ STATUSES: Mapping[type[errors.HeadwiseError], Status] = {
     errors.InvalidTensorError: _INVALID,
     errors.PayloadTooLargeError: Status(413, StatusCode.RESOURCE_EXHAUSTED),
     errors.UnsupportedMediaError: Status(415, StatusCode.INVALID_ARGUMENT),
+    errors.RequestTimeoutError: Status(408, StatusCode.DEADLINE_EXCEEDED),
     errors.NotFoundError: _NOT_FOUND,
     errors.ModelNotFoundError: _NOT_FOUND,
     errors.VersionNotFoundError: _NOT_FOUND,
