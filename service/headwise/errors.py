@@ -5,6 +5,7 @@ HeadwiseError
   - InvalidTensorError            name, dtype, shape, ragged or non-finite input
   - PayloadTooLargeError
   - UnsupportedMediaError
+  - RequestTimeoutError           the body did not come in time
 + UnauthenticatedError            no credential, or one that is not known
 + PermissionDeniedError
 + RateLimitedError                the caller's own quota; time heals it
@@ -75,6 +76,12 @@ class UnsupportedMediaError(InvalidRequestError):
     """The body's encoding is not one that headwise reads."""
 
     code = "unsupported-media"
+
+
+class RequestTimeoutError(InvalidRequestError):
+    """The body did not come in time."""
+
+    code = "request-timeout"
 
 
 class UnauthenticatedError(HeadwiseError):

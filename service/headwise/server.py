@@ -10,6 +10,7 @@ import resource
 import socket
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import structlog
 import uvicorn
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp
 
 from headwise.api.rest.connection import Connection
 from headwise.api.rest.secure import context
+from headwise.api.rest.slow_clients import Patience, SlowClients
 from headwise.bootstrap import Application, build
 from headwise.errors import ConfigurationError
 from headwise.lifecycle import Announcement, say, stop_signal, warn_if_open
@@ -112,14 +114,16 @@ async def serve(
     name = shown(*listeners.http.getsockname()[:2])
     await application.grpc.start()
     http = _http_server(application, application.rest.app)
+    admin = _http_server(application, application.rest.admin)
     watch = asyncio.create_task(_watch(application, name, announce, starting))
-    background = [watch, asyncio.create_task(application.backend.run())]
+    patience = Patience(settings.header_timeout, settings.body_timeout, settings.write_timeout)
+    slow_clients = SlowClients(patience, lambda: _connections(http) | _connections(admin))
+    background = [watch, asyncio.create_task(application.backend.run()), asyncio.create_task(slow_clients.watch())]
     if application.memory is not None:
         background.append(asyncio.create_task(application.memory.watch()))
     if application.model_server is not None:
         background.append(asyncio.create_task(application.model_server.run()))
     serving = asyncio.create_task(http.serve(sockets=[listeners.http]))
-    admin = _http_server(application, application.rest.admin)
     administering = [asyncio.create_task(admin.serve(sockets=[one])) for one in listeners.admin]
     say(f"starting; HTTP on {name}, gRPC on port {application.grpc.port}, backend {settings.backend}")
     waiting = asyncio.create_task(stop.wait())
@@ -152,6 +156,8 @@ def _http_server(application: Application, app: ASGIApp) -> _HttpServer:
         uvicorn.Config(
             app,
             http=Connection,
+            ws="none",  # nothing here speaks it, and no timeout would hold for such a connection
+            timeout_keep_alive=application.settings.keep_alive_timeout,
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -162,6 +168,10 @@ def _http_server(application: Application, app: ASGIApp) -> _HttpServer:
             ssl_context_factory=None if encrypted is None else lambda *_: encrypted,
         )
     )
+
+
+def _connections(server: _HttpServer) -> set[Connection]:
+    return cast("set[Connection]", server.server_state.connections)
 
 
 async def look(application: Application) -> Snapshot | None:

@@ -102,6 +102,19 @@ class Settings(BaseSettings):
     unbatched_models: frozenset[str] = Field(
         frozenset(), description="Models whose rows depend on the others of their call: their requests travel alone."
     )
+    header_timeout: float = Field(10.0, gt=0, description="At most how long a request's head may take to come: a 408.")
+    body_timeout: float = Field(
+        30.0, gt=0, description="At most how long a body may take to come, of a stream each next part: a 408."
+    )
+    write_timeout: float = Field(
+        30.0, gt=0, description="At most how long a caller may take nothing of an answer that waits for it."
+    )
+    keep_alive_timeout: int = Field(75, gt=0, description="How long an HTTP connection is kept between requests.")
+    drain_delay: float = Field(
+        0.0,
+        ge=0,
+        description="How long a gateway that is told to stop (SIGTERM) says so and serves on, before it closes.",
+    )
     drain_timeout: float = Field(10.0, ge=0, description="How long requests in flight may take to finish at a stop.")
     required_models: frozenset[str] = Field(frozenset(), description="Models without which /readyz answers 503.")
     tfs_nonfinite: Literal["error", "bare"] = Field(

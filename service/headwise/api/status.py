@@ -33,6 +33,7 @@ STATUSES: Mapping[type[errors.HeadwiseError], Status] = {
     errors.InvalidTensorError: _INVALID,
     errors.PayloadTooLargeError: Status(413, StatusCode.RESOURCE_EXHAUSTED),
     errors.UnsupportedMediaError: Status(415, StatusCode.INVALID_ARGUMENT),
+    errors.RequestTimeoutError: Status(408, StatusCode.DEADLINE_EXCEEDED),
     errors.UnauthenticatedError: Status(401, StatusCode.UNAUTHENTICATED),
     errors.PermissionDeniedError: Status(403, StatusCode.PERMISSION_DENIED),
     errors.RateLimitedError: Status(429, StatusCode.RESOURCE_EXHAUSTED, retry_after=True),

@@ -13,10 +13,11 @@ from headwise.api.request_id import HEADER, request_id
 from headwise.api.rest import large_bodies
 from headwise.api.rest.content import GZIP, RequestHeaders
 from headwise.api.rest.media.ndjson import NDJSON
+from headwise.api.rest.slow_clients import OVERDUE
 from headwise.api.rest.watch import Watch
 from headwise.api.timeouts import HEADER as TIMEOUT
 from headwise.api.timeouts import Timeouts
-from headwise.errors import InvalidRequestError, PayloadTooLargeError
+from headwise.errors import InvalidRequestError, PayloadTooLargeError, RequestTimeoutError
 
 ID = HEADER.encode()
 
@@ -40,7 +41,7 @@ class Exchange:
     """What stands around an application's `receive` and `send`; handlers find it in scope["headwise.exchange"].
 
     They leave verb and model here. limit: what a body may have, inflated, in bytes. timeouts: bounds on what the
-    request says of its time.
+    request says of its time. streamed: whether the body is read part by part; parts: how many have been.
     """
 
     __slots__ = (
@@ -48,17 +49,19 @@ class Exchange:
         "_limit",
         "_read",
         "_receive",
+        "_scope",
         "_send",
         "_started",
-        "_streamed",
         "_task",
         "_timeouts",
         "_watch",
         "headers",
         "model",
+        "parts",
         "path",
         "request_id",
         "status",
+        "streamed",
         "verb",
     )
 
@@ -80,11 +83,13 @@ class Exchange:
         self.path: str = scope["path"]
         self.status = CLOSED
         self.verb = self.model = ""
+        self._scope = scope
         self._receive = receive
         self._send = send
         self._limit = limit
         self._cors = cors and self.path.lower().startswith(_CORS_PATHS)
-        self._streamed = headers.media_type == NDJSON and self.path.endswith(":classify")
+        self.parts = 0
+        self.streamed = headers.media_type == NDJSON and self.path.endswith(":classify")
         self._read = False
         self._watch = watch
         self._task: asyncio.Task[None] | None = None
@@ -96,7 +101,7 @@ class Exchange:
         was half as fast by them.
         """
         task, self._task = self._task, None
-        self._receive, self._send = _hear_nothing, _say_nothing
+        self._scope, self._receive, self._send = {}, _hear_nothing, _say_nothing
         return task is not None and self._watch.end(task)
 
     @property
@@ -125,12 +130,17 @@ class Exchange:
         await self._send(message)
 
     async def receive(self) -> Message:
-        """The whole body at once, inflated.
+        """The whole body at once, inflated; of a stream a part, as it came.
 
-        Raises: PayloadTooLargeError, UnsupportedMediaError, InvalidRequestError for gzip that is none.
+        Raises: PayloadTooLargeError, UnsupportedMediaError, RequestTimeoutError, InvalidRequestError for bad gzip.
         """
-        if self._read or self._streamed:
+        if self._read:
             return await self._receive()
+        if self.streamed:
+            message = await self._receive()
+            self.parts += 1
+            self._check_in_time(message)
+            return message
         declared = self.headers.get("content-length")
         if declared.isdecimal() and int(declared) > self._limit:
             raise self._too_large()
@@ -168,8 +178,13 @@ class Exchange:
                 if inflate is not None and received:
                     _check_ended(inflate)
                 return {"type": "http.request", "body": b"".join(parts), "more_body": False}
+            self._check_in_time(message)
             message = await self._receive()
         return message
+
+    def _check_in_time(self, message: Message) -> None:
+        if OVERDUE in self._scope and message.get("more_body", False):
+            raise RequestTimeoutError("the body did not come in time: send it faster, or less in one request")
 
     def _too_large(self) -> PayloadTooLargeError:
         return PayloadTooLargeError(f"the body is larger than {self._limit} bytes: send fewer rows a request")
