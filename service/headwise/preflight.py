@@ -15,6 +15,7 @@ from headwise.backends.base import Arrays
 from headwise.errors import InvalidTensorError
 from headwise.heads.contract import keeps_to_its_range
 from headwise.savedmodel.signature import NUMPY_DTYPES, Signature, TensorSpec
+from headwise.savedmodel.tensors import is_vast
 
 
 def check_inputs(arrays: Arrays, signature: Signature) -> int:
@@ -63,13 +64,17 @@ def all_finite(array: NDArray[Any]) -> bool:
 
 
 def _batch(arrays: Arrays) -> int:
-    if len(arrays) == 1 and (only := next(iter(arrays.values()))).ndim and only.shape[0]:
+    if len(arrays) == 1 and (only := next(iter(arrays.values()))).ndim and only.size:
         return int(only.shape[0])
     sizes: dict[str, int] = {name: array.shape[0] for name, array in arrays.items() if array.ndim}
     if not sizes:
         raise InvalidTensorError("no input has rows: a head answers row by row")
     if empty := [name for name, size in sizes.items() if size == 0]:
         raise InvalidTensorError(f"input {empty[0]!r} has no rows: send at least one")
+    if vast := [name for name, array in arrays.items() if is_vast(array.shape)]:
+        raise InvalidTensorError(
+            f"input {vast[0]!r} has the shape {arrays[vast[0]].shape}: that is too much of nothing"
+        )
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{name!r} has {size}" for name, size in sizes.items())
         raise InvalidTensorError(f"the inputs differ in their number of rows: {listed}")

@@ -80,6 +80,14 @@ def test_no_rows_and_different_rows_are_refused() -> None:
         check_inputs({"x": np.zeros((3, 2), np.float32), "n": np.zeros(2, np.int32)}, two)
 
 
+def test_rows_that_hold_nothing_are_as_many_as_can_be_gone_through() -> None:
+    """Such an array costs its sender a few bytes, whatever it says of its rows."""
+    of = signature(shape=(None, None))
+    assert check_inputs({"x": np.zeros((1000, 0), np.float32)}, of) == 1000
+    with pytest.raises(InvalidTensorError, match=r"input 'x' has the shape \(\d+, 0\): that is too much of nothing"):
+        check_inputs({"x": np.zeros((2**40, 0), np.float32)}, of)
+
+
 @pytest.mark.parametrize("of", [signature(shape=()), signature(shape=None)], ids=["scalar", "any rank"])
 def test_inputs_without_rows_are_refused(of: Signature) -> None:
     with pytest.raises(InvalidTensorError, match="no input has rows"):

@@ -41,6 +41,6 @@ def _cast(name: str, array: NDArray[Any], dtype: str) -> NDArray[Any]:
             raise InvalidTensorError(f"input {name!r} holds {array.min()} to {array.max()}: {dtype} cannot")
         return array.astype(wanted)
     if wanted.kind == "f" and array.dtype.kind in "fiu":
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             return array.astype(wanted)
     return array

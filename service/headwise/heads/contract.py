@@ -106,8 +106,12 @@ def admit(
 
     Raises: NonFiniteOutputError, OutputRangeError, both naming the rows.
     """
-    raw: Float64 = np.array(output, dtype=np.float64, order="C")
-    if keeps_to_its_range(output if output.dtype in _INTEGERS else raw, activation):
+    known = output.dtype in _INTEGERS
+    if known and keeps_to_its_range(output, activation):
+        return np.array(output, dtype=np.float64, order="C"), 0.0, ()
+    with np.errstate(invalid="ignore"):  # numpy warns of a NaN whose bits say so: it is refused below, as any other
+        raw: Float64 = np.array(output, dtype=np.float64, order="C")
+    if not known and keeps_to_its_range(raw, activation):
         return raw, 0.0, ()
     _check_finite(raw, layout, activation)
     if activation not in RANGES:

@@ -30,6 +30,9 @@ _LOOPS_AND_WAITS = re.compile(
 )
 """Operations that may take long however small their input is."""
 
+_ABORTING = re.compile("Conv|Pool")
+"""Operations whose kernels end the whole process where a tensor has another rank than they expect."""
+
 _QUICK = 8 * 2**20
 """How many bytes may be fed to a run that no deadline ends."""
 
@@ -42,7 +45,8 @@ _IN_CALLER = pywrap_tf_session.TF_NewBufferFromString(
 class Servable:
     """A version of a model, ready to run.
 
-    straight: the time of a run is bounded by its input, as no loop and no wait is in the graph.
+    straight: the time of a run is bounded by its input, as no loop and no wait is in the graph. ranked: what is fed
+    must have the rank that its placeholder declares. Elsewhere the runtime has its own words for it.
     Its session is called beneath `tf.Session.run`, which would convert what it is fed to the declared dtype
     where TensorFlow Serving answers with the runtime's refusal.
     """
@@ -55,6 +59,7 @@ class Servable:
         signatures: Mapping[str, meta_graph_pb2.SignatureDef],
         *,
         straight: bool,
+        ranked: bool = False,
     ) -> None:
         self.name = name
         self.version = version
@@ -63,6 +68,7 @@ class Servable:
         self._handle = session._session  # noqa: SLF001
         self._outputs: dict[str, Any] = {}
         self.straight = straight
+        self._ranked = ranked
 
     def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], deadline: float | None) -> list[Array]:
         """Feed tensors by name and return the fetched ones; `deadline` is a `time.monotonic()` moment.
@@ -71,6 +77,8 @@ class Servable:
         """
         if deadline is not None and deadline <= time.monotonic():
             raise StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, "The deadline was exceeded before the call was run")
+        if self._ranked:
+            self._check_ranks(feeds)
         arrays = {self._output(name): array for name, array in feeds.items()}
         outputs = [self._output(name) for name in fetches]
         try:
@@ -97,6 +105,13 @@ class Servable:
             return list(run(self._handle, options, feeds, outputs, [], None))
         finally:
             pywrap_tf_session.TF_DeleteBuffer(options)
+
+    def _check_ranks(self, feeds: Mapping[str, Array]) -> None:
+        for name, array in feeds.items():
+            self._output(name)  # a name that is none is refused there
+            declared = self._session.graph.get_tensor_by_name(name if ":" in name else f"{name}:0").shape
+            if declared.rank not in (None, array.ndim):
+                raise invalid_argument(f"{name} must be {declared.rank}-dimensional, not of the shape {array.shape}")
 
     def _output(self, tensor_name: str) -> Any:
         """Find a graph's tensor, once."""
@@ -131,7 +146,9 @@ def load(name: str, version: int, path: Path) -> Servable:
     try:
         _restore(session, path)
         signatures = dict(meta_graph.signature_def)
-        return Servable(name, version, session, signatures, straight=_is_straight(meta_graph.graph_def))
+        ops = _ops(meta_graph.graph_def)
+        straight = not any(map(_LOOPS_AND_WAITS.search, ops))
+        return Servable(name, version, session, signatures, straight=straight, ranked=any(map(_ABORTING.search, ops)))
     except BaseException:
         session.close()
         raise
@@ -169,11 +186,10 @@ def _read_meta_graph(path: Path) -> meta_graph_pb2.MetaGraphDef:
     )
 
 
-def _is_straight(graph: Any) -> bool:
-    """Whether the time of a run is bounded by its input: no loops, nothing that waits for others."""
+def _ops(graph: Any) -> set[str]:
+    """The operations of a graph and its functions."""
     functions = graph.library.function
-    nodes = itertools.chain(graph.node, *(function.node_def for function in functions))
-    return not any(_LOOPS_AND_WAITS.search(node.op) for node in nodes)
+    return {node.op for node in itertools.chain(graph.node, *(function.node_def for function in functions))}
 
 
 def _as_array(answer: Any) -> Array:

@@ -34,6 +34,11 @@ _TYPED_FIELDS = {
     "string": "string_val",
 }
 _DATA_TYPES = {dtype_name(number): number for number in tensor_pb2.DataType.values()}
+_MOST_AXES = 64
+"""numpy's own limit."""
+_MOST_PLACES = 2**20
+_MOST_SHIFT = 63
+"""Of the bits of a length: each further byte would make it a number that takes longer to build than the last."""
 _HALVES = frozenset({"float16", "bfloat16"})
 _COMPLEX = {"complex64": np.float32, "complex128": np.float64}
 
@@ -63,10 +68,25 @@ def from_proto(proto: tensor_pb2.TensorProto) -> NDArray[Any]:
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
     if dtype not in _TYPED_FIELDS or proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise BackendProtocolError(f"a tensor of {dtype} {shape} cannot be read")
+    if len(shape) > _MOST_AXES:
+        raise BackendProtocolError(f"a tensor of {dtype} has {len(shape)} axes: {_MOST_AXES} are the most")
     flat = _flat(proto, dtype)
     if len(flat) != math.prod(shape):
         raise BackendProtocolError(f"a tensor of {dtype} {shape} holds {len(flat)} elements")
-    return flat.reshape(shape)
+    if is_vast(shape):
+        raise BackendProtocolError(f"a tensor of {dtype} {shape} holds nothing in too many places")
+    try:
+        return flat.reshape(shape)
+    except ValueError as error:  # an empty tensor may have sizes that no other has room for
+        raise BackendProtocolError(f"a tensor of {dtype} {shape} cannot be read: {error}") from error
+
+
+def is_vast(shape: tuple[int, ...]) -> bool:
+    """Whether an empty tensor has so many rows and positions that to go through them would take for ever.
+
+    It costs nothing to send: its size is that of its shape alone.
+    """
+    return 0 in shape and math.prod(size for size in shape if size) > _MOST_PLACES
 
 
 def _flat(proto: tensor_pb2.TensorProto, dtype: str) -> NDArray[Any]:
@@ -110,6 +130,8 @@ def _packed_strings(proto: tensor_pb2.TensorProto) -> list[bytes]:
         for _ in range(count):
             length = shift = 0
             while (byte := content[at]) > 127:
+                if shift > _MOST_SHIFT:
+                    raise BackendProtocolError(f"a tensor of {count} strings has a length of more than 64 bits")
                 length |= (byte & 127) << shift
                 at, shift = at + 1, shift + 7
             lengths.append(length | byte << shift)

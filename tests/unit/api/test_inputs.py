@@ -54,6 +54,12 @@ def test_other_kinds_stay_for_the_check_to_refuse(given: Any, dtype: str) -> Non
     assert fitted({"x": given}, signature(x=dtype))["x"] is given
 
 
+def test_a_nan_that_signals_stays_one() -> None:
+    """The check refuses it; numpy warns when it casts one."""
+    signalling = np.array([0x7F800001], np.uint32).view(np.float32)
+    assert np.isnan(fitted({"x": signalling}, signature(x="float64"))["x"]).all()
+
+
 def test_an_unnamed_array_is_for_the_only_input() -> None:
     array = np.zeros(1, np.float32)
     assert fitted({"": array}, signature(x="float32"))["x"] is array

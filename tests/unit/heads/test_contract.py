@@ -32,6 +32,13 @@ def test_no_head_reads_nan_or_infinity(layout: Layout, activation: Activation, b
         head.predict(output)
 
 
+def test_a_nan_that_signals_is_refused_as_any_other() -> None:
+    """numpy warns when it casts one, and a model server may send any bits."""
+    signalling = np.array([[0x7F800001]], np.uint32).view(np.float32)
+    with pytest.raises(NonFiniteOutputError, match="row 0"):
+        Head("regression", "linear").predict(signalling)
+
+
 @pytest.mark.parametrize(("layout", "activation"), LEGAL)
 def test_minus_infinity_is_read_only_as_the_log_of_a_class_that_cannot_be(
     layout: Layout, activation: Activation

@@ -50,6 +50,18 @@ def test_a_deadline_that_is_over_ends_the_run(rows: int, left_s: float) -> None:
     servable.close()
 
 
+@pytest.mark.parametrize("shape", [(4,), (2, 4), (1, 8, 8), (1, 1, 8, 8, 1)])
+def test_a_rank_that_would_end_the_process_is_refused(shape: tuple[int, ...]) -> None:
+    """The kernel of a convolution checks it, and aborts; a real TensorFlow Serving ends there."""
+    servable = load("image", 1, MODELS / "image" / "1")
+    signature = servable.signatures["serving_default"]
+    feeds = {signature.inputs["image"].name: np.zeros(shape, np.float32)}
+    with pytest.raises(StatusError, match="must be 4-dimensional") as caught:
+        servable.run(feeds, [signature.outputs["output_0"].name], None)
+    assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+    servable.close()
+
+
 def test_a_tensor_that_the_graph_has_not_is_named() -> None:
     servable = load("steps", 2, MODELS / "steps" / "2")
     with pytest.raises(StatusError, match="nope:0"):

@@ -142,8 +142,10 @@ class _Walk:
 
     def _rows_of(self, place: Place) -> Rows:
         """The shape of a tensor that no layer's configuration writes down."""
+        if self.nested == MOST_NESTED_JOINS:
+            return Rows(None, None)
         try:
-            return replace(_Walk(self.budget).back(place).rows, whole=True)
+            return replace(_Walk(self.budget, self.nested + 1).back(place).rows, whole=True)
         except UntraceableError:
             return Rows(None, None)
 

@@ -82,7 +82,7 @@ def _export_names(scope: Scope) -> list[str]:
     paths = [path for path, _ in scope.outputs]
     if any(len(path) > 1 for path in paths):
         return [".".join(path) for path in paths]
-    return [path[0] if scope.has_keys else f"output_{index}" for index, path in enumerate(paths)]
+    return [path[0] if scope.has_keys and path else f"output_{index}" for index, path in enumerate(paths)]
 
 
 def _opaque(config: Mapping[str, Any], compiled: Mapping[str, Any]) -> dict[str, KerasOutput]:

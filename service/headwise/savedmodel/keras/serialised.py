@@ -18,7 +18,7 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 def items(value: object) -> Sequence[Any]:
     """The entries of a list or of a serialised tuple, else none."""
-    if isinstance(value, dict) and value.get("class_name") in _STRUCTURES:
+    if isinstance(value, dict) and text(value.get("class_name")) in _STRUCTURES:
         value = value.get("items")
     return value if isinstance(value, list | tuple) else ()
 
@@ -35,7 +35,7 @@ def integer(value: object) -> int | None:
 
 def is_sequence(value: object) -> bool:
     """Whether it is a list or a serialised tuple."""
-    return isinstance(value, list | tuple) or (isinstance(value, dict) and value.get("class_name") in _STRUCTURES)
+    return isinstance(value, list | tuple) or (isinstance(value, dict) and text(value.get("class_name")) in _STRUCTURES)
 
 
 def is_object(value: object) -> bool:

@@ -241,3 +241,18 @@ def test_layers_that_lead_in_a_circle_or_nowhere_are_unknown(layers_of: Any, kin
 
 def tensor(*history: Any) -> dict[str, Any]:
     return {"class_name": "__keras_tensor__", "config": {"shape": [None, 4], "keras_history": list(history)}}
+
+
+def test_a_softmax_of_itself_ends() -> None:
+    """Its rows are those of what it reads, which is itself."""
+    read = {"class_name": "__keras_tensor__", "config": {"keras_history": ["a", 0, 0]}}
+    layer = {
+        "class_name": "Softmax",
+        "module": "keras.layers",
+        "name": "a",
+        "config": {},
+        "inbound_nodes": [{"args": [read]}],
+    }
+    within = {"layers": [layer], "output_layers": ["a", 0, 0]}
+    model = from_config({"class_name": "Functional", "module": "keras", "config": within})
+    assert model.outputs["output_0"].head.units is None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from keras import layers, losses, metrics
 
 from headwise.savedmodel import UNKNOWN
-from headwise.savedmodel.keras import KerasModel, read_keras
+from headwise.savedmodel.keras import KerasModel, from_config, read_keras
 from headwise.savedmodel.training_config import UNTRAINED, Loss, Metric, TrainingConfig
 from support.keras_models import Tensor, brief, dense, in_memory, nested
 
@@ -178,3 +178,16 @@ def test_a_model_that_was_never_compiled_is_untrained(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((4,)), dense(1)])
 
     assert saved(model, tmp_path).outputs["output_0"].training is UNTRAINED
+
+
+def test_outputs_of_which_some_have_no_key_are_counted() -> None:
+    """Keras writes no such thing: what is malformed must not end in an error of Python's."""
+    layer = {"class_name": "Dense", "module": "keras.layers", "name": "d", "config": {"name": "d"}}
+    within = {"layers": [layer], "output_layers": {"a": ["d", 0, 0], "b": 1}}
+    model = from_config({"class_name": "Functional", "module": "keras", "config": within})
+    assert all(isinstance(name, str) for name in model.outputs)
+
+
+def test_a_class_name_that_is_no_text_is_none() -> None:
+    within = {"layers": [], "output_layers": {"class_name": ["__list__"], "items": []}}
+    assert from_config({"class_name": "Functional", "module": "keras", "config": within}).outputs is not None

@@ -22,6 +22,9 @@ EMPTY_PAGE_TYPE = "text/html; charset=ISO-8859-1"
 
 _CODE_NAMES: Mapping[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
 
+_STATES: Mapping[int, str] = {number: name for name, number in model_service_pb2.ModelVersionStatus.State.items()}
+"""A newer model server may have others, which are told by their number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -48,11 +51,10 @@ def page(status: int) -> Answer:
 
 def versions(status: model_service_pb2.GetModelStatusResponse) -> Answer:
     """The states of a model's versions."""
-    states = model_service_pb2.ModelVersionStatus.State
     entries = [
         {
             "version": str(entry.version),
-            "state": states.Name(entry.state),
+            "state": _STATES.get(entry.state, entry.state),
             "status": {
                 "error_code": _CODE_NAMES.get(entry.status.error_code, str(entry.status.error_code)),
                 "error_message": entry.status.error_message,

@@ -13,7 +13,7 @@ from headwise.api.examples import by_head
 from headwise.api.examples.arrays import arrays
 from headwise.api.rest.tfs import example_request, predict_request, predict_response
 from headwise.api.rest.tfs.paths import Call
-from headwise.errors import NotFoundError
+from headwise.errors import BackendProtocolError, NotFoundError
 from headwise.gateway import Classification, ReadInputs, RequestOptions
 from headwise.repository.model_spec import ModelSpec
 from headwise.tfserving import inference_pb2
@@ -72,6 +72,8 @@ async def _native_classify(
 ) -> bytes:
     response = await models.native_classify(spec, examples, timeout=timeout)
     rows = [row.classes for row in response.result.classifications]
+    if len(set(map(len, rows))) > 1:
+        raise BackendProtocolError("the model server's answer has not the same number of classes in every row")
     labels = [[found.label.decode("utf-8", "surrogateescape") for found in row] for row in rows]
     scores = np.array([[found.score for found in row] for row in rows], np.float32)
     return predict_response.classifications(labels, scores, bare=bare)

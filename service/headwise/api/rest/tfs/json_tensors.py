@@ -99,6 +99,7 @@ class Stack:
         Raises: InvalidRequestError, UnsupportedError.
         """
         shape = _shape(value)
+        _check_rank(len(shape) + 1)
         row = _leaves(value, shape, self._dtype)
         if not self._rows:
             self._shape = shape
@@ -124,9 +125,13 @@ def _shape(value: Json) -> list[int]:
     while isinstance(value, list):
         shape.append(len(value))
         value = value[0] if value else None
-    if len(shape) > MAX_RANK:
-        raise InvalidRequestError(f"Lists are nested {len(shape)} deep; tensors have at most {MAX_RANK} axes")
+    _check_rank(len(shape))
     return shape
+
+
+def _check_rank(rank: int) -> None:
+    if rank > MAX_RANK:
+        raise InvalidRequestError(f"Lists are nested {rank} deep; tensors have at most {MAX_RANK} axes")
 
 
 def _listed(shape: Sequence[int]) -> str:

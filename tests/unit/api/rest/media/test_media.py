@@ -100,6 +100,7 @@ RAW_HEADERS = {"headwise_dtype": "float32", "headwise_shape": "3,1"}
         (arrays.NPY, npy(np.asfortranarray(ROWS)), {}),
         (arrays.NPY, npy(ROWS.astype(">f4")), {}),
         (arrays.NPY, npy(ROWS.astype(np.float64)), {}),
+        (arrays.NPY, npy(ROWS).replace(b"(3, 1)", b"(3L,1)"), {}),  # as Python 2 wrote it, of which numpy warns
         (arrays.NPZ, npz(x=ROWS), {}),
         (arrays.RAW, ROWS.tobytes(), RAW_HEADERS),
         ("Application/X-NPY; q=1", npy(ROWS), {}),

@@ -43,6 +43,12 @@ def test_a_status_names_codes_and_quotes_unknown_ones() -> None:
     assert b'"error_code": "99"' in body
 
 
+def test_a_state_that_is_not_known_is_told_by_its_number() -> None:
+    status = model_service_pb2.GetModelStatusResponse()
+    status.model_version_status.add(version=2).state = 255
+    assert json.loads(answers.versions(status).body)["model_version_status"][0]["state"] == 255
+
+
 def _metadata(packed: bytes) -> prediction_service_pb2.GetModelMetadataResponse:
     response = prediction_service_pb2.GetModelMetadataResponse()
     response.model_spec.name = "steps"

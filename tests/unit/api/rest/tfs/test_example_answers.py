@@ -248,6 +248,20 @@ async def test_a_model_that_the_repository_does_not_know_classifies_by_itself(mo
     assert response.content == b'{\n    "results": [[["shared", 0.1]], [["\xff\xfe", 2.0]]\n    ]\n}'
 
 
+async def test_an_answer_with_another_number_of_classes_in_each_row_is_refused(models: Models) -> None:
+    """No TensorFlow Serving gives it."""
+
+    def ragged(inputs: Arrays) -> Arrays:
+        return {"classes": np.array([[b"a", b"b"], [b"c"]], object), "scores": np.array([[1, 2], [3]], object)}
+
+    models.backend.models["native"] = {1: InMemoryModel(native_model().signatures, ragged)}
+    response = await post(models, "native:classify", {"examples": [{"x": 1.0}, {"x": 2.0}]})
+    assert (response.status_code, response.json()) == (
+        502,
+        {"error": "the model server's answer has not the same number of classes in every row"},
+    )
+
+
 async def test_a_model_that_the_repository_does_not_know_regresses_by_itself(models: Models) -> None:
     body = {"signature_name": "regress", "examples": [{"x": 0.25, "tag": "a"}, {"x": 1e10, "tag": "b"}]}
     response = await native(models, "regress", body)

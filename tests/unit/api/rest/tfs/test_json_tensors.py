@@ -107,11 +107,14 @@ def test_rows_of_different_shape_are_refused() -> None:
 
 
 def test_nesting_deeper_than_a_tensor_can_be_is_refused() -> None:
-    value: Json = 1
-    for _ in range(65):
-        value = [value]
-    with pytest.raises(InvalidRequestError, match=r"^Lists are nested 65 deep; tensors have at most 64 axes$"):
-        tensor(value, "float32")
+    row: Json = 1
+    for _ in range(64):
+        row = [row]
+    refused = pytest.raises(InvalidRequestError, match=r"^Lists are nested 65 deep; tensors have at most 64 axes$")
+    with refused:
+        tensor([row], "float32")
+    with refused:
+        Stack("float32").add(row)
 
 
 def test_base64_is_an_object_of_one_text() -> None:
