@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import httpx
 
+COMMAND = (sys.executable, "-m", "headwise")
 _STARTED = re.compile(r"HTTP on (\S+), gRPC on port (\d+)")
 
 
@@ -36,13 +38,15 @@ def alive(pid: int) -> bool:
 class GatewayProcess:
     """Started by `with`; stopped as Ctrl-C does it."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *arguments: str, environment: dict[str, str] | None = None, command: Sequence[str] = COMMAND
+    ) -> None:
         self.workers = int(arguments[arguments.index("--workers") + 1]) if "--workers" in arguments else 1
         self._lines: list[str] = []
         self._started = threading.Event()
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "headwise", "serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"),
+                *(*command, "serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"),
                 *arguments,
             ],
             stderr=subprocess.PIPE,
