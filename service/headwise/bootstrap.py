@@ -50,6 +50,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
             Limits(rows=settings.max_batch_rows, wait=settings.batch_wait, sizes=settings.allowed_batch_sizes)
         ),
         unbatched=settings.unbatched_models,
+        tell_decisions=settings.log_decisions,
     )
     grpc = GrpcServer(
         gateway,

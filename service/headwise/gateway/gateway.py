@@ -25,6 +25,7 @@ from headwise.errors import (
     VersionNotFoundError,
 )
 from headwise.gateway.classification import Classification, RequestOptions
+from headwise.gateway.decided import decided
 from headwise.gateway.head_call import ContradictionError, HeadCall, left
 from headwise.gateway.row_lists import RowLists
 from headwise.preflight import check_inputs
@@ -32,6 +33,7 @@ from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.served_model import ServedModel
 from headwise.savedmodel import Signature
+from headwise.telemetry import trail
 from headwise.telemetry.metrics import Metrics
 from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
 from headwise.tripwires import Tripwires
@@ -46,7 +48,8 @@ A future of them where the body is large, and read in a thread.
 class Gateway:
     """Answers for models of the repository through the backend.
 
-    unbatched: models whose requests travel each alone, since their rows depend on one another.
+    unbatched: models whose requests travel each alone, since their rows depend on one another. tell_decisions: whether
+    the log learns which labels were answered.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Gateway:
         tripwires: Tripwires | None = None,
         batcher: Batcher | None = None,
         unbatched: frozenset[str] = frozenset(),
+        tell_decisions: bool = True,
     ) -> None:
         self._backend = backend
         self._batcher = batcher or Batcher()
@@ -66,6 +70,7 @@ class Gateway:
         self._calls: dict[ModelSpec, HeadCall] = {}
         self._raw_when_refused = raw_when_refused
         self._tripwires = tripwires or Tripwires(Metrics())
+        self._tell_decisions = tell_decisions
         self.repository = repository
 
     async def classify(
@@ -105,6 +110,7 @@ class Gateway:
         """
         raw = await self._backend.predict(spec, inputs, timeout=timeout)
         self._check_may_answer_raw(spec.name, raw.version)
+        _tell(raw.version, next((len(array) for array in inputs.values() if array.ndim), None))
         return raw
 
     async def raw(self, spec: ModelSpec, read: ReadInputs, *, timeout: float) -> RawPrediction:
@@ -130,6 +136,7 @@ class Gateway:
         """The model's own Classify, from whichever version the model server chooses; raises as `predict` does."""
         answer = await self._backend.classify(spec, examples, timeout=timeout)
         self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
+        _tell(answer.model_spec.version.value, len(answer.result.classifications))
         return answer
 
     async def native_regress(
@@ -138,6 +145,7 @@ class Gateway:
         """The model's own Regress, from whichever version the model server chooses; raises as `predict` does."""
         answer = await self._backend.regress(spec, examples, timeout=timeout)
         self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
+        _tell(answer.model_spec.version.value, len(answer.result.regressions))
         return answer
 
     async def forward(self, method: str, request: bytes, *, timeout: float) -> bytes:
@@ -148,6 +156,7 @@ class Gateway:
         answer = await self._backend.forward(method, request, timeout=timeout)
         for spec in _answering(method, answer):
             self._check_may_answer_raw(spec.name, spec.version.value)
+            _tell(spec.version.value)
         return answer
 
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
@@ -201,7 +210,12 @@ class Gateway:
             error = found.error
             code = self._tripwires.refused(found.place, error)
             raise type(error)(f"{found}{f' ({code})' if code else ''}") from error
-        return Classification(*part)
+        answer = Classification(*part)
+        told = trail.current()
+        if told is not None:
+            labels, abstained = decided(answer) if self._tell_decisions else ({}, {})
+            told.answered(answer.model.version, answer.stop - answer.start, labels, abstained)
+        return answer
 
     async def _call(self, spec: ModelSpec, deadline: float, outputs: tuple[str, ...]) -> HeadCall:
         """The call that a spec means, kept for as long as the repository's snapshot holds."""
@@ -249,6 +263,13 @@ class Gateway:
             raise
         version: int = answer.model_spec.version.value
         return version
+
+
+def _tell(version: int, rows: int | None = None) -> None:
+    """Let the log know who answered."""
+    told = trail.current()
+    if told is not None:
+        told.answered(version, rows)
 
 
 async def _read(read: ReadInputs, signature: Signature) -> Arrays:

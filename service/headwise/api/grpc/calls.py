@@ -19,8 +19,10 @@ from headwise.api.request_id import HEADER, request_id
 from headwise.api.status import INTERNAL, shown, status_of
 from headwise.errors import InvalidRequestError
 from headwise.gateway import Gateway
+from headwise.telemetry import trail
 from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.requests import Answered, Requests
+from headwise.telemetry.trail import Trail
 
 ERROR_CODE_KEY = "headwise-error-code"
 
@@ -125,17 +127,20 @@ class Calls:
         call = Call(method, request_id(str(metadata.get(HEADER, ""))), timeout)
         # What remains when the caller goes away: every other end sets its own.
         started, status = time.perf_counter(), grpc.StatusCode.CANCELLED
+        told = trail.begin()
         try:
             yield call
             status = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # the boundary: every error becomes a status
             status, code, details = refuse(error)
+            trail.failed(code)
             call.log_if_unexpected(error)
             trailers = ((ERROR_CODE_KEY, code), (HEADER, call.request_id))
             await context.abort(status, _cut(details), trailers)
         finally:
-            self._record(call, status, time.perf_counter() - started)
+            self._record(call, status, time.perf_counter() - started, told)
 
-    def _record(self, call: Call, status: grpc.StatusCode, seconds: float) -> None:
+    def _record(self, call: Call, status: grpc.StatusCode, seconds: float, told: Trail) -> None:
         verb = _WORDS.sub("_", call.method.rpartition("/")[2]).lower()
-        self._requests.answered(Answered(verb, call.model, status.name, seconds, call.request_id, call.method))
+        answered = Answered(verb, call.model, status.name, seconds, call.request_id, call.method, trail=told)
+        self._requests.answered(answered)

@@ -6,6 +6,7 @@ import orjson
 from starlette.responses import Response
 
 from headwise.api.status import RETRY_AFTER_SECONDS, shown
+from headwise.telemetry import trail
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -13,6 +14,7 @@ MEDIA_TYPE = "application/problem+json"
 def problem(path: str, request_id: str, error: BaseException) -> Response:
     """The answer to an error at a path; an error that is not a HeadwiseError keeps its details to itself."""
     status, code, detail = shown(error)
+    trail.failed(code)
     document = {
         "type": f"urn:headwise:{code}",
         "title": code.replace("-", " "),

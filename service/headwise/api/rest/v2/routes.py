@@ -19,6 +19,7 @@ from headwise.api.v2.infer import infer, model_spec
 from headwise.errors import HeadwiseError, InvalidRequestError, NotFoundError, UnsupportedError
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
+from headwise.telemetry import trail
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -110,6 +111,7 @@ class V2Routes:
 def refused(error: BaseException) -> Response:
     """An error in V2's form."""
     status, code, text = shown(error)
+    trail.failed(code)
     headers = {"headwise-error-code": code}
     if status.retry_after:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
