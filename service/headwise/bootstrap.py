@@ -82,6 +82,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
         admission=admission,
         unbatched=settings.unbatched_models,
         access=_access(settings, metrics),
+        tell_decisions=settings.log_decisions,
     )
     grpc = GrpcServer(
         gateway,

@@ -180,8 +180,8 @@ async def look(application: Application) -> Snapshot | None:
         return await application.repository.refresh()
     except ConfigurationError as error:  # until the models have been listed once
         _log.warning("models not listed", reason=str(error))
-    except Exception:  # noqa: BLE001  # the last snapshot serves on; nothing found on disk may end the gateway
-        _log.exception("models not looked at")
+    except Exception as error:  # noqa: BLE001  # the last snapshot serves on; nothing found on disk may end the gateway
+        _log.exception("models not looked at", reason=repr(error))
     return None
 
 

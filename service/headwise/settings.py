@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -133,6 +134,9 @@ class Settings(BaseSettings):
     )
     log_format: Literal["json", "console"] = Field("console", description="How log lines look.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_decisions: bool = Field(
+        True, description="Whether a request's line says which labels were answered, and how often."
+    )
 
     @property
     def reflects(self) -> bool:
@@ -209,14 +213,20 @@ class Settings(BaseSettings):
         try:
             found: Settings = WithFile(**{name: value for name, value in flags.items() if value is not None})
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = ".".join(map(str, first["loc"]))
-            raise InvalidSettingsError(f"setting {name}: {first['msg']} (got {first['input']!r})") from error
+            raise InvalidSettingsError(_refused(error.errors(include_url=False)[0], cls)) from error
         except SettingsError as error:
             raise InvalidSettingsError(f'{error}: a list is written as ["NAME", ...]') from error
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise InvalidSettingsError(f"{config}: {error}") from error
         return found
+
+
+def _refused(first: ErrorDetails, settings: type[Settings]) -> str:
+    """What is wrong with a setting; a value that may be a secret is not repeated."""
+    name = ".".join(map(str, first["loc"]))
+    known = settings.model_fields.get(str(first["loc"][0])) if first["loc"] else None
+    secret = known is None or "Secret" in repr(known.annotation)
+    return f"setting {name}: {first['msg']}" + ("" if secret else f" (got {first['input']!r})")
 
 
 def backend(text: str) -> str:

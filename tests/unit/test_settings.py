@@ -1,11 +1,12 @@
 """Flags over environment over file over defaults; what cannot be is refused by name."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from headwise.errors import InvalidSettingsError
 from headwise.settings import Settings, address
@@ -75,6 +76,21 @@ def test_what_cannot_be_is_refused_by_name(file: Path, text: str, reason: str) -
     file.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(InvalidSettingsError, match=reason):
         Settings.load(file)
+
+
+def test_a_value_that_may_be_a_secret_is_not_repeated(file: Path) -> None:
+    class WithSecret(Settings):
+        token: SecretStr | None = None
+
+    for text in ('api_key = "hunter2"\n', "token = [1234567]\n", "[token]\nhunter2 = 1\n"):
+        file.write_text(text)
+        with pytest.raises(InvalidSettingsError) as refused:
+            WithSecret.load(file)
+        assert re.search(r"setting (api_key|token)", str(refused.value))
+        assert "hunter2" not in str(refused.value)
+        assert "1234567" not in str(refused.value)
+    file.write_text('token = "hunter2"\n')
+    assert "hunter2" not in repr(WithSecret.load(file))
 
 
 def test_a_file_that_is_not_there_is_told(file: Path) -> None:

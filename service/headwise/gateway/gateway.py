@@ -32,6 +32,7 @@ from headwise.errors import (
     VersionNotFoundError,
 )
 from headwise.gateway.classification import Classification, RequestOptions
+from headwise.gateway.decided import decided
 from headwise.gateway.direct_call import Ask, DirectCall
 from headwise.gateway.head_call import ContradictionError, HeadCall, left
 from headwise.gateway.row_lists import RowLists
@@ -41,6 +42,7 @@ from headwise.repository.model_spec import ModelSpec
 from headwise.repository.served_model import ServedModel
 from headwise.repository.snapshot import Model, Snapshot
 from headwise.savedmodel import Signature
+from headwise.telemetry import trail
 from headwise.telemetry.metrics import Metrics
 from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
 from headwise.tripwires import Tripwires
@@ -61,6 +63,7 @@ class Gateway:
 
     batcher: of heads' calls. turns: of calls that travel alone: raw numbers, and those of the unbatched models, whose
     rows depend on one another. access: asked for every call, whichever way it came; None allows all to everybody.
+    tell_decisions: whether the log learns which labels were answered.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Gateway:
         admission: Admission | None = None,
         unbatched: frozenset[str] = frozenset(),
         access: Access | None = None,
+        tell_decisions: bool = True,
     ) -> None:
         self._backend = backend
         self._batcher = batcher or Batcher()
@@ -85,6 +89,7 @@ class Gateway:
         self._calls: dict[ModelSpec, HeadCall] = {}
         self._raw_when_refused = raw_when_refused
         self._tripwires = tripwires or Tripwires(Metrics())
+        self._tell_decisions = tell_decisions
         self.repository = repository
         self.access = access
 
@@ -159,6 +164,7 @@ class Gateway:
             spec.name, lambda left: self._backend.predict(spec, inputs, timeout=left), timeout
         )
         self._check_may_answer_raw(spec.name, raw.version)
+        _tell(raw.version, next((len(array) for array in inputs.values() if array.ndim), None))
         return raw
 
     async def raw(self, spec: ModelSpec, read: ReadInputs, *, timeout: float) -> RawPrediction:
@@ -188,6 +194,7 @@ class Gateway:
             spec.name, lambda left: self._backend.classify(spec, examples, timeout=left), timeout
         )
         self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
+        _tell(answer.model_spec.version.value, len(answer.result.classifications))
         return answer
 
     async def native_regress(
@@ -199,6 +206,7 @@ class Gateway:
             spec.name, lambda left: self._backend.regress(spec, examples, timeout=left), timeout
         )
         self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
+        _tell(answer.model_spec.version.value, len(answer.result.regressions))
         return answer
 
     async def forward(self, method: str, request: bytes, *, timeout: float) -> bytes:
@@ -214,6 +222,7 @@ class Gateway:
         )
         for spec in _answering(method, answer):
             self._check_may_answer_raw(spec.name, spec.version.value)
+            _tell(spec.version.value)
         return answer
 
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
@@ -281,7 +290,12 @@ class Gateway:
             error = found.error
             code = self._tripwires.refused(found.place, error)
             raise type(error)(f"{found}{f' ({code})' if code else ''}") from error
-        return Classification(*part)
+        answer = Classification(*part)
+        told = trail.current()
+        if told is not None:
+            labels, abstained = decided(answer) if self._tell_decisions else ({}, {})
+            told.answered(answer.model.version, answer.stop - answer.start, labels, abstained)
+        return answer
 
     async def _call(self, spec: ModelSpec, deadline: float, outputs: tuple[str, ...]) -> HeadCall:
         """The call that a spec means, kept for as long as the repository's snapshot holds."""
@@ -329,6 +343,13 @@ class Gateway:
             raise
         version: int = answer.model_spec.version.value
         return version
+
+
+def _tell(version: int, rows: int | None = None) -> None:
+    """Let the log know who answered."""
+    told = trail.current()
+    if told is not None:
+        told.answered(version, rows)
 
 
 async def _read(read: ReadInputs, signature: Signature) -> Arrays:

@@ -7,31 +7,30 @@ import atexit
 import logging
 import sys
 import threading
-import time
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TextIO
 
-import orjson
 import structlog
 
-Event = MutableMapping[str, Any]
-
-_EVENT_WIDTH = 30
+from headwise.telemetry import foreign
+from headwise.telemetry.lines import LINES, Event, coloured
 
 _PATIENCE = 0.01
 """Seconds that a line may wait for others."""
 
 
 def configure(log_format: Literal["json", "console"], level: str, **always: object) -> None:
-    """Set up structlog; lines for people have colours on a terminal. always: stands in every line."""
+    """Set up structlog, and Python's own logging behind it; lines for people have colours on a terminal.
+
+    always: stands in every line.
+    """
 
     def complete(_: object, __: str, event: Event) -> Event:
         event.update(always)
         return event
 
-    coloured = log_format == "console" and sys.stderr.isatty()
-    processors = [*([complete] if always else []), *(_COLOURED if coloured else [_LINES[log_format]])]
+    line = coloured if log_format == "console" and sys.stderr.isatty() else LINES[log_format]
+    processors = [*([complete] if always else []), line]
     least = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=processors,
@@ -39,6 +38,7 @@ def configure(log_format: Literal["json", "console"], level: str, **always: obje
         logger_factory=Lines(sys.stderr, processors, least),
         cache_logger_on_first_use=True,
     )
+    foreign.route(max(least, logging.WARNING))
 
 
 def teller() -> Callable[[str, Sequence[Event]], None]:
@@ -130,52 +130,3 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def _stamp() -> str:
-    now = time.time()
-    return f"{_second(int(now))}.{int(now % 1 * 1e6):06d}Z"
-
-
-@lru_cache(maxsize=4)
-def _second(now: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
-
-
-def _json(logger: object, level: str, event: Event) -> str:
-    """A line for machines; structlog's own processors in one, as requests are many."""
-    if "exc_info" in event:
-        event = structlog.processors.format_exc_info(logger, level, event)
-    event["level"] = _LEVELS.get(level, level)
-    event["timestamp"] = _stamp()
-    return orjson.dumps(event, default=str).decode()
-
-
-def _plain(logger: object, level: str, event: Event) -> str:
-    """A line for people: time, level, event, and the rest as key=value."""
-    exception = None
-    if "exc_info" in event:
-        event = structlog.processors.format_exc_info(logger, level, event)
-        exception = event.pop("exception", None)
-    name = event.pop("event")
-    rest = " ".join([f"{key}={value}" for key, value in event.items()])
-    if rest.count(" ") >= len(event) or not rest.isprintable():
-        rest = " ".join([f"{key}={_word(value)}" for key, value in event.items()])
-    line = f"{_stamp()} [{_LEVELS.get(level, level):<9}] {name:<{_EVENT_WIDTH}} {rest}"
-    return line if exception is None else f"{line}\n{exception}"
-
-
-def _word(value: object) -> str:
-    """A value as it is, or quoted where it holds more than one word: what a caller sends must not look like a line."""
-    text = str(value)
-    return text if text.isprintable() and " " not in text and text else repr(text)
-
-
-_LEVELS = {"warn": "warning", "exception": "error"}
-_LINES: Mapping[str, Callable[[object, str, Event], str]] = {"json": _json, "console": _plain}
-_COLOURED: list[Any] = [
-    structlog.processors.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.format_exc_info,
-    structlog.dev.ConsoleRenderer(),
-]

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from headwise.telemetry import logs
 from headwise.telemetry.metrics import OTHER, Metrics
+from headwise.telemetry.trail import Counts, Trail
+
+MOST_LABELS = 5
+"""Of a head, in a line; the others are counted together."""
+LONGEST = 512
+"""Characters of a path or of a model's name in a line: a caller chooses them."""
 
 
 class Answered(NamedTuple):
-    """A request. model: as the caller spelt it, or empty. path: of HTTP; gRPC has a method alone."""
+    """A request. model: as the caller spelt it, or empty. path: of HTTP, without query; gRPC has a method alone."""
 
     verb: str
     model: str
@@ -20,6 +26,7 @@ class Answered(NamedTuple):
     request_id: str
     method: str
     path: str | None = None
+    trail: Trail | None = None
 
 
 class Requests:
@@ -53,18 +60,49 @@ class Requests:
         for (verb, model, status), all_seconds in took.items():
             named = model if not model or self._is_model(model) else OTHER
             self._metrics.observe(self._surface, verb, named, str(status), all_seconds)
-        self._tell(level, [_event(request) for request in requests])
+        self._tell(level, [self._event(request) for request in requests])
+
+    def _event(self, request: Answered) -> logs.Event:
+        """What is not known is left out."""
+        verb, model, status, seconds, request_id, method, path, trail = request
+        event: logs.Event = {"event": "request", "request_id": request_id, "surface": self._surface, "verb": verb}
+        if model:
+            event["model"] = model if len(model) <= LONGEST else _cut(model)
+        if trail is not None:
+            if trail.version is not None:
+                event["version"] = trail.version
+            if trail.rows is not None:
+                event["rows"] = trail.rows
+            if trail.decided:
+                event["decided"] = _most_frequent(trail.decided)
+            if trail.abstained:
+                event["abstained"] = trail.abstained
+            if trail.code is not None:
+                event["code"] = trail.code
+        event["status"] = status
+        event["milliseconds"] = round(seconds * 1000, 2)
+        event["method"] = method
+        if path is not None:
+            event["path"] = path if len(path) <= LONGEST else _cut(path)
+        return event
 
 
-def _event(request: Answered) -> logs.Event:
-    _, _, status, seconds, request_id, method, path = request
-    event: logs.Event = {
-        "event": "request",
-        "method": method,
-        "milliseconds": round(seconds * 1000, 2),
-        "request_id": request_id,
-        "status": status,
-    }
-    if path is not None:
-        event["path"] = path
-    return event
+def _cut(text: str) -> str:
+    return f"{text[:LONGEST]}…"
+
+
+def _most_frequent(decided: Counts) -> Counts:
+    """As it is where no head has answered many labels, as few have."""
+    for counts in decided.values():
+        if len(counts) > MOST_LABELS:
+            return {head: _first(counts) for head, counts in decided.items()}
+    return decided
+
+
+def _first(counts: Mapping[str, int]) -> Mapping[str, int]:
+    """The most frequent labels, and how often any other was answered."""
+    if len(counts) <= MOST_LABELS:
+        return counts
+    ordered = sorted(counts, key=lambda label: -counts[label])
+    told = {label: counts[label] for label in ordered[:MOST_LABELS]}
+    return {**told, OTHER: told.get(OTHER, 0) + sum(counts[label] for label in ordered[MOST_LABELS:])}

@@ -1,18 +1,28 @@
 """Requests are counted, timed and told once each, at once or when the loop's turn ends."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from headwise.telemetry.metrics import OTHER, Metrics
-from headwise.telemetry.requests import Answered, Requests
+from headwise.telemetry.requests import LONGEST, Answered, Requests
+from headwise.telemetry.trail import Trail
 
 pytestmark = pytest.mark.anyio
 
 
-def answered(model: str = "tumor", status: int = 200, path: str | None = "/p") -> Answered:
-    return Answered("classify", model, status, 0.004, "id-1", "POST", path)
+def answered(model: str = "tumor", status: int = 200, path: str | None = "/p", trail: Trail | None = None) -> Answered:
+    return Answered("classify", model, status, 0.004, "id-1", "POST", path, trail)
+
+
+def told(request: Answered) -> dict[str, Any]:
+    """Its line, as it is without what every line has."""
+    log, _ = requests()
+    with capture_logs() as lines:
+        log.answered(request)
+    return dict(lines[0])
 
 
 def requests() -> tuple[Requests, Metrics]:
@@ -38,9 +48,12 @@ def test_a_request_is_counted_timed_and_told() -> None:
             "log_level": "info",
             "method": "POST",
             "milliseconds": 4.0,
+            "model": "tumor",
             "path": "/p",
             "request_id": "id-1",
             "status": 200,
+            "surface": "http",
+            "verb": "classify",
         }
     ]
 
@@ -50,6 +63,47 @@ def test_a_quiet_request_is_for_those_who_debug() -> None:
     with capture_logs() as lines:
         log.answered(answered(path=None), quiet=True)
     assert (lines[0]["log_level"], "path" in lines[0]) == ("debug", False)
+
+
+def test_a_line_says_who_answered_and_what_was_decided() -> None:
+    trail = Trail()
+    trail.answered(3, 2, {"output_0": {"malignant": 2}}, {"other_head": 1})
+    line = told(answered(trail=trail))
+    assert (line["version"], line["rows"]) == (3, 2)
+    assert (line["decided"], line["abstained"]) == ({"output_0": {"malignant": 2}}, {"other_head": 1})
+    assert "code" not in line
+
+
+def test_a_line_says_which_error_and_leaves_out_what_is_not_known() -> None:
+    trail = Trail()
+    trail.code = "model-not-found"
+    line = told(answered(model="", status=404, trail=trail))
+    assert line["code"] == "model-not-found"
+    assert not {"model", "version", "rows", "decided", "abstained"} & line.keys()
+
+
+def test_of_many_labels_the_five_most_frequent_are_told_and_the_others_summed() -> None:
+    trail = Trail()
+    counts = {"a": 1, "b": 7, "c": 6, "d": 5, "e": 4, "f": 3, "g": 1}
+    trail.answered(1, 27, {"many": counts, "few": {"x": 27}})
+    assert told(answered(trail=trail))["decided"] == {
+        "many": {"b": 7, "c": 6, "d": 5, "e": 4, "f": 3, "other": 2},
+        "few": {"x": 27},
+    }
+
+
+def test_a_label_called_other_keeps_its_count_among_the_others() -> None:
+    trail = Trail()
+    trail.answered(1, 27, {"h": {"other": 9, "b": 7, "c": 6, "d": 5, "e": 4, "f": 3}})
+    assert told(answered(trail=trail))["decided"] == {"h": {"other": 12, "b": 7, "c": 6, "d": 5, "e": 4}}
+
+
+def test_what_a_caller_chooses_is_cut() -> None:
+    line = told(answered(model="m" * 10_000, path="/" * 10_000))
+    assert line["model"] == "m" * LONGEST + "…"
+    assert line["path"] == "/" * LONGEST + "…"
+    exact = told(answered(model="m" * LONGEST, path="/" * LONGEST))
+    assert (len(exact["model"]), len(exact["path"])) == (LONGEST, LONGEST)
 
 
 async def test_those_of_a_turn_are_written_when_it_ends() -> None:

@@ -23,8 +23,10 @@ from headwise.api.status import INTERNAL, shown, status_of
 from headwise.api.timeouts import Timeouts
 from headwise.errors import InvalidRequestError
 from headwise.gateway import Gateway
+from headwise.telemetry import trail
 from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.requests import Answered, Requests
+from headwise.telemetry.trail import Trail
 
 ERROR_CODE_KEY = "headwise-error-code"
 
@@ -156,6 +158,7 @@ class Calls:
         call = Call(method, request_id(str(metadata.get(HEADER, ""))), timeout, access=self._access)
         # What remains when the caller goes away: every other end sets its own.
         started, status = time.perf_counter(), grpc.StatusCode.CANCELLED
+        told = trail.begin()
         try:
             if self._access is not None:
                 shown = presented(_text(metadata, "authorization"), _text(metadata, "x-api-key"), _certificate(context))
@@ -164,12 +167,14 @@ class Calls:
             status = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # the boundary: every error becomes a status
             status, code, details = refuse(error)
+            trail.failed(code)
             call.log_if_unexpected(error)
             details, again = retrying(error, status, _cut(details))
             await context.abort(status, details, ((ERROR_CODE_KEY, code), (HEADER, call.request_id), *again))
         finally:
-            self._record(call, status, time.perf_counter() - started)
+            self._record(call, status, time.perf_counter() - started, told)
 
-    def _record(self, call: Call, status: grpc.StatusCode, seconds: float) -> None:
+    def _record(self, call: Call, status: grpc.StatusCode, seconds: float, told: Trail) -> None:
         verb = _WORDS.sub("_", call.method.rpartition("/")[2]).lower()
-        self._requests.answered(Answered(verb, call.model, status.name, seconds, call.request_id, call.method))
+        answered = Answered(verb, call.model, status.name, seconds, call.request_id, call.method, trail=told)
+        self._requests.answered(answered)

@@ -16,6 +16,7 @@ from headwise.api.grpc.tensors import arrays
 from headwise.api.inputs import fitted
 from headwise.api.status import status_of
 from headwise.gateway import Gateway
+from headwise.telemetry import trail
 from headwise.v1 import classification_service_pb2 as v1
 
 NAME = "headwise.v1.ClassificationService"
@@ -110,5 +111,6 @@ class ClassificationServicer:
         except Exception as error:  # noqa: BLE001  # one request's error does not end the stream
             call.log_if_unexpected(error)
             status, code, message = refusal(error)
+            trail.failed(code)
             told = v1.Error(status=status.value[0], code=code, message=message, retryable=status_of(error).retry_after)
             return v1.ClassifyStreamResponse(id=item.id, error=told)

@@ -101,7 +101,7 @@ class Classify:
             return [{**whose, "prediction": one} for one in told]
 
         lines = ndjson.lines(request.stream(), self._limit, gzip=exchange.headers.is_gzip)
-        return ndjson.LinesResponse(ndjson.answered(lines, answer))
+        return ndjson.LinesResponse(ndjson.answered(lines, answer, exchange.request_id))
 
 
 def _named(spec: ModelSpec, signature_name: str) -> ModelSpec:

@@ -15,6 +15,7 @@ from headwise.api.rest.exchange import CLOSED, Exchange
 from headwise.api.rest.watch import Watch
 from headwise.api.timeouts import Timeouts
 from headwise.errors import HeadwiseError
+from headwise.telemetry import trail
 from headwise.telemetry.metrics import OTHER
 from headwise.telemetry.requests import Answered, Requests
 
@@ -65,6 +66,7 @@ class Envelope:
             cors=self._cors,
         )
         scope["headwise.exchange"] = exchange
+        told = trail.begin()
         try:
             app = self._app if self._access is None else self._admitted(self._access, scope, exchange)
             await app(scope, exchange.receive, exchange.send)
@@ -76,13 +78,14 @@ class Envelope:
             if not gone:
                 raise
         except Exception:  # noqa: BLE001  # the boundary: the application has answered, nothing may reach the server
-            _log.exception("internal error", request_id=exchange.request_id, path=exchange.path)
+            _log.exception("internal error", request_id=exchange.request_id)
             exchange.status = 500
         finally:
             exchange.close()
             seconds = time.perf_counter() - started
-            verb, model, status = exchange.verb or OTHER, exchange.model, exchange.status
-            answered = Answered(verb, model, status, seconds, exchange.request_id, scope["method"], exchange.path)
+            # TensorFlow Serving takes a query for a part of the name, and it may hold a key.
+            verb, model, status = exchange.verb or OTHER, exchange.model.partition("?")[0], exchange.status
+            answered = Answered(verb, model, status, seconds, exchange.request_id, scope["method"], exchange.path, told)
             self._requests.answered(answered, quiet=exchange.path in _PROBES)
 
     def _admitted(self, access: Access, scope: Scope, exchange: Exchange) -> ASGIApp:

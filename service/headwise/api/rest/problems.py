@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from headwise.api.status import retry_after, shown
 from headwise.errors import UnauthenticatedError
+from headwise.telemetry import trail
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -16,6 +17,7 @@ MEDIA_TYPE = "application/problem+json"
 def problem(path: str, request_id: str, error: BaseException) -> Response:
     """The answer to an error at a path; an error that is not a HeadwiseError keeps its details to itself."""
     status, code, detail = shown(error)
+    trail.failed(code)
     document = {
         "type": f"urn:headwise:{code}",
         "title": code.replace("-", " "),

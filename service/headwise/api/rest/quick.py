@@ -30,6 +30,7 @@ from headwise.errors import HeadwiseError
 from headwise.gateway import Gateway, RowLists
 from headwise.repository.model_spec import ModelSpec
 from headwise.savedmodel import Signature
+from headwise.telemetry import trail
 from headwise.telemetry.requests import Answered, Requests
 
 _log = structlog.get_logger(__name__)
@@ -93,6 +94,7 @@ class Quick:
             await self._app(scope, _Again(message, receive), send)
             return
         identity = request_id(_text(headers.get(b"x-request-id")))
+        told = trail.begin()
         task = asyncio.current_task()
         assert task is not None
         self._watch.begin(task, receive)
@@ -102,8 +104,8 @@ class Quick:
             timeout = self._timeouts.of(None) if asked is None else self._timeouts.of_header(asked.decode("latin-1"))
             found = await self._gateway.classify(spec, RowLists(rows, _read), _OPTIONS, timeout=timeout)
             body = await classify_response.written(found, identity, _INCLUDE)
-            told = [*classify_response.headers(body, found.model.version), (ID, identity.encode())]
-            await send({"type": "http.response.start", "status": 200, "headers": told})
+            sent = [*classify_response.headers(body, found.model.version), (ID, identity.encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": sent})
             status = 200
             await send({"type": "http.response.body", "body": body})
         except asyncio.CancelledError:
@@ -111,7 +113,7 @@ class Quick:
                 raise
         except Exception as error:  # noqa: BLE001  # the boundary, as `Envelope` is
             if not isinstance(error, HeadwiseError):
-                _log.exception("internal error", request_id=identity, path=scope["path"])
+                _log.exception("internal error", request_id=identity)
             if status == CLOSED:
                 refusal = problem(scope["path"], identity, error)
                 refusal.raw_headers.append((ID, identity.encode()))
@@ -120,7 +122,7 @@ class Quick:
         finally:
             self._watch.end(task)
             seconds = time.perf_counter() - started
-            answered = Answered("classify", spec.name, status, seconds, identity, "POST", scope["path"])
+            answered = Answered("classify", spec.name, status, seconds, identity, "POST", scope["path"], told)
             self._requests.answered_soon(answered)
 
 

@@ -22,6 +22,7 @@ from headwise.errors import (
     InvalidTensorError,
     PayloadTooLargeError,
 )
+from headwise.telemetry import trail
 
 _log = structlog.get_logger(__name__)
 
@@ -96,10 +97,10 @@ async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         raise InvalidRequestError("the gzip body ends early")
 
 
-async def answered(rows: AsyncIterator[bytes], answer: Answer) -> AsyncIterator[bytes]:
+async def answered(rows: AsyncIterator[bytes], answer: Answer, request_id: str = "") -> AsyncIterator[bytes]:
     """A line of answer for every line that is not blank; an error of the body itself is the last line.
 
-    What has come is answered together, nothing waits for more.
+    What has come is answered together, nothing waits for more. request_id: for the log.
     """
     come: asyncio.Queue[_Item] = asyncio.Queue(ROWS)
     reading = asyncio.create_task(_read(rows, come))
@@ -113,7 +114,7 @@ async def answered(rows: AsyncIterator[bytes], answer: Answer) -> AsyncIterator[
             ended = len(batch) < len(items)
             if batch:
                 last = batch[-1][0]
-                yield await _batch(batch, answer)
+                yield await _batch(batch, answer, request_id)
             if isinstance(items[-1], HeadwiseError):
                 yield _error(last + 1, items[-1])
         await reading
@@ -136,13 +137,13 @@ async def _read(rows: AsyncIterator[bytes], come: asyncio.Queue[_Item]) -> None:
         await come.put(end)
 
 
-async def _batch(batch: Sequence[tuple[int, bytes]], answer: Answer) -> bytes:
+async def _batch(batch: Sequence[tuple[int, bytes]], answer: Answer, request_id: str) -> bytes:
     """The answers to lines, together, or one by one where one of them may be to blame that together they fail."""
     read = [_parsed(line) for _, line in batch]
     good = [row for row in read if not isinstance(row, HeadwiseError)]
-    told = await _told(good, answer) if good else []
+    told = await _told(good, answer, request_id) if good else []
     if len(good) > 1 and isinstance(told[0], OF_A_ROW):
-        told = [one for row in good for one in await _told([row], answer)]
+        told = [one for row in good for one in await _told([row], answer, request_id)]
     answers = iter(told)
     return b"".join(
         _line(number, row if isinstance(row, HeadwiseError) else next(answers))
@@ -150,13 +151,13 @@ async def _batch(batch: Sequence[tuple[int, bytes]], answer: Answer) -> bytes:
     )
 
 
-async def _told(rows: Sequence[Any], answer: Answer) -> list[Any]:
+async def _told(rows: Sequence[Any], answer: Answer, request_id: str) -> list[Any]:
     """An answer a row, or the error of all of them."""
     try:
         return await answer(rows)
     except Exception as error:  # noqa: BLE001  # the answer has begun: what nobody expected must end in a line, too
         if status_of(error) is INTERNAL:
-            _log.exception("internal error")
+            _log.exception("internal error", request_id=request_id)
         return [error] * len(rows)
 
 
@@ -177,5 +178,6 @@ def _line(number: int, told: Any) -> bytes:
 
 def _error(number: int, error: Exception) -> bytes:
     status, code, text = shown(error)
+    trail.failed(code)
     told = {"line": number, "status": status.http, "code": code, "detail": text}
     return orjson.dumps({"error": told}) + b"\n"

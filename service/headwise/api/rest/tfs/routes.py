@@ -22,6 +22,7 @@ from headwise.backends.base import Arrays, RawPrediction
 from headwise.errors import BackendRejectedError, HeadwiseError
 from headwise.repository.model_spec import ModelSpec
 from headwise.savedmodel.signature import Signature
+from headwise.telemetry import trail
 from headwise.tfserving import model_service_pb2, prediction_service_pb2
 
 
@@ -117,6 +118,7 @@ async def examples_answer(models: ExampleModels, call: Call, data: bytes, *, tim
 
 def refusal(error: HeadwiseError) -> Answer:
     """An error in TFS's form; what the backend said keeps its own words and the status TFS gives it."""
+    trail.failed(error.code)
     if isinstance(error, BackendRejectedError):
         return answers.error(HTTP_OF_GRPC.get(error.status, 500), error.detail)
     status = status_of(error)
@@ -125,6 +127,7 @@ def refusal(error: HeadwiseError) -> Answer:
 
 def internal_error() -> Response:
     """The answer to an error that nobody expected; the log has its details."""
+    trail.failed(HeadwiseError.code)
     return to_response(answers.error(500, INTERNAL_TEXT))
 
 

@@ -20,6 +20,7 @@ from headwise.api.v2.infer import infer, model_spec
 from headwise.errors import HeadwiseError, InvalidRequestError, NotFoundError, UnsupportedError
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
+from headwise.telemetry import trail
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -113,6 +114,7 @@ class V2Routes:
 def refused(error: BaseException) -> Response:
     """An error in V2's form."""
     status, code, text = shown(error)
+    trail.failed(code)
     return _json({"error": text}, status.http, {"headwise-error-code": code, **headers_of(error)})
 
 

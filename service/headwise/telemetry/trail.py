@@ -1,0 +1,68 @@
+"""What becomes known of a request on its way, for its line in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+
+Counts = Mapping[str, Mapping[str, int]]
+"""By head, how often each label was answered."""
+
+
+class Trail:
+    """Of one request; where it has several answers, as a stream does, they add up.
+
+    version: the one that answered, last. abstained: rows without an answer, by head. code: of the error that it met.
+    """
+
+    __slots__ = ("abstained", "code", "decided", "rows", "version")
+
+    def __init__(self) -> None:
+        self.version: int | None = None
+        self.rows: int | None = None
+        self.decided: Counts = {}
+        self.abstained: Mapping[str, int] = {}
+        self.code: str | None = None
+
+    def answered(
+        self,
+        version: int,
+        rows: int | None = None,
+        decided: Counts | None = None,
+        abstained: Mapping[str, int] | None = None,
+    ) -> None:
+        """A version has answered; what is None is not known."""
+        self.version = version
+        if rows is not None:
+            self.rows = (self.rows or 0) + rows
+        if decided:
+            self.decided = {**self.decided, **_summed(self.decided, decided)} if self.decided else decided
+        if abstained:
+            self.abstained = _sum(self.abstained, abstained) if self.abstained else abstained
+
+
+_CURRENT: ContextVar[Trail | None] = ContextVar("trail", default=None)
+current = _CURRENT.get
+"""That of the request that is being answered; None outside of one."""
+
+
+def begin() -> Trail:
+    """A new one, for the request that the present task answers."""
+    trail = Trail()
+    _CURRENT.set(trail)
+    return trail
+
+
+def failed(code: str) -> None:
+    """The request meets an error."""
+    trail = _CURRENT.get()
+    if trail is not None:
+        trail.code = code
+
+
+def _summed(before: Counts, now: Counts) -> Counts:
+    return {head: _sum(before.get(head, {}), counts) for head, counts in now.items()}
+
+
+def _sum(before: Mapping[str, int], now: Mapping[str, int]) -> Mapping[str, int]:
+    return {**before, **{name: before.get(name, 0) + count for name, count in now.items()}}
