@@ -59,12 +59,12 @@ def test_only_what_time_heals_says_when_to_come_back(error: Exception, status: i
     assert document["retryable"] is (retry_after is not None)
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("a secret"), ConfigurationError("a secret")])
 def test_who_shows_no_key_is_told_how_one_is_shown() -> None:
     assert answer(UnauthenticatedError("who"))[0].headers["www-authenticate"] == "Bearer"
     assert "www-authenticate" not in answer(PermissionDeniedError("no"))[0].headers
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError("a secret"), ConfigurationError("a secret")])
 def test_internal_errors_keep_their_details_to_themselves(error: Exception) -> None:
     response, document = answer(error)
     assert response.status_code == 500
