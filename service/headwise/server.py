@@ -216,7 +216,7 @@ def _announcement(application: Application, http: str) -> Announcement:
     settings, models = application.settings, application.repository.snapshot.models.values()
     scheme = "http" if settings.tls_certificate is None else "https"
     base = http if scheme == "http" else f"https://{http}"
-    curl = "curl -s" if settings.keys_file is None else 'curl -s -H "Authorization: Bearer $KEY"'
+    curl = "curl -s" if settings.keys_file is None else 'curl -s -H "Authorization: Bearer $HEADWISE_API_KEY"'
     serving = [f"{model.name} {model.newest_admitted.status.version}" for model in models if model.newest_admitted]
     samples = sorted(settings.models.glob("*/sample.json"), reverse=True)
     calls = [f"{curl} {base}/v1/models/{file.parent.name}:classify -d @{file}" for file in samples[:1]]

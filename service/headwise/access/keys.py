@@ -7,6 +7,7 @@ import hmac
 import re
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Annotated, TypeVar
 
@@ -91,9 +92,9 @@ class Ring:
         self._by_id = {key.id: key for key in self.keys}
         self._by_certificate = {key.certificate: key for key in self.keys if key.certificate is not None}
         for what, kept in (("id", [key.id for key in self.keys]), ("certificate", [k.certificate for k in self.keys])):
-            named = [one for one in kept if one is not None]
-            if twice := sorted({one for one in named if named.count(one) > 1}):
-                raise ValueError(f"{what} {twice[0]} is there twice")
+            for name, count in Counter(kept).items():
+                if name is not None and count > 1:
+                    raise ValueError(f"{what} {name} is there twice")
         self._callers = {key.id: Caller(key.id, key.name, key.scopes, key.rate) for key in self.keys}
         self._verified: dict[str, Key] = {}
 

@@ -37,11 +37,12 @@ def show(
         str | None, typer.Argument(metavar="", help="Of a gateway: NAME, or NAME/VERSION.", show_default=False)
     ] = None,
     revision: Annotated[int | None, typer.Option(min=1, metavar="N", help="An older one; else the newest.")] = None,
+    api_key: Annotated[str | None, typer.Option(envvar="HEADWISE_API_KEY", help="What a gateway asks for.")] = None,
     json: Json = False,
 ) -> None:
     """Show a card: its heads, what they were calibrated on and what came out, and its revisions."""
     if "://" in source:
-        _show_served(source, model, revision, json=json)
+        _show_served(source, model, revision, api_key, json=json)
         return
     if model is not None:
         raise typer.BadParameter("a model stands behind a URL: http://HOST:PORT or grpc://HOST:PORT")
@@ -57,7 +58,7 @@ def show(
         card_tables.show(Console(highlight=False), found, revisions)
 
 
-def _show_served(url: str, model: str | None, revision: int | None, *, json: bool) -> None:
+def _show_served(url: str, model: str | None, revision: int | None, api_key: str | None, *, json: bool) -> None:
     """The card that a gateway answers by."""
     import orjson
 
@@ -68,7 +69,7 @@ def _show_served(url: str, model: str | None, revision: int | None, *, json: boo
         raise typer.BadParameter("name the model behind the URL: NAME, or NAME/VERSION")
     if revision is not None:
         raise typer.BadParameter("a gateway knows no older revisions: name the model's folder", param_hint="--revision")
-    with HeadwiseClient(url) as client:
+    with HeadwiseClient(url, api_key=api_key) as client:
         card = client.head(model)
     if json:
         document.show({"file": f"{url} {model}", "card": card})

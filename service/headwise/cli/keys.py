@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from headwise.cli.options import Json
 from headwise.errors import ConfigurationError, NotFoundError
@@ -95,7 +95,8 @@ def list_keys(file: File = Path("keys.json"), json: Json = False) -> None:
     if json:
         document.show({"keys": [key.model_dump(mode="json", exclude={"sha256"}) for key in found]})
         return
-    table = Table("id", "name", "scopes", "created", "expires", "rate", "certificate")
+    titles = ("id", "name", "scopes", "created", "expires", "rate", "certificate")
+    table = Table(*(Column(title, overflow="fold") for title in titles))
     now = datetime.now(UTC).timestamp()
     for key in found:
         table.add_row(
