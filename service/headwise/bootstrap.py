@@ -60,6 +60,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
         required_models=settings.required_models,
         reflection=settings.reflects,
         shared_port=shared_ports,
+        header_timeout=settings.header_timeout,
     )
     rest = create_app(
         gateway,

@@ -8,7 +8,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
-from headwise.api.grpc import classification
+from headwise.api.grpc import classification, connections
 from headwise.api.grpc import reflection as official_names
 from headwise.api.grpc.calls import Calls
 from headwise.api.grpc.classification import ClassificationServicer
@@ -33,6 +33,7 @@ class GrpcServer:
     """Listens at `address`, a host and a port; port 0 takes a free one. reflection: whether it lists its services.
 
     required_models: those without which the server is not ready. shared_port: other processes listen there too.
+    header_timeout: seconds until a new connection speaks HTTP/2.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class GrpcServer:
         required_models: frozenset[str] = frozenset(),
         reflection: bool = False,
         shared_port: bool = False,
+        header_timeout: float = 10.0,
     ) -> None:
         self._host, self.port = address
         self._health = health.aio.HealthServicer()
@@ -55,6 +57,7 @@ class GrpcServer:
                 ("grpc.so_reuseport", int(shared_port)),
                 ("grpc.max_receive_message_length", max_bytes),
                 ("grpc.max_send_message_length", -1),
+                *connections.options(header_timeout=header_timeout),
             )
         )
         calls = Calls(gateway, metrics, timeout=timeout)
@@ -95,6 +98,6 @@ class GrpcServer:
             await self._health.set(name, _SERVING if serves else _NOT_SERVING)
         self._models = frozenset(now)
 
-    async def stop(self, grace: float) -> None:
-        """Refuse new calls, give those in flight `grace` seconds."""
+    async def stop(self, grace: float | None) -> None:
+        """Refuse new calls, give those in flight `grace` seconds; None, also while another stop waits: cut them."""
         await self._server.stop(grace)
