@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import math
 import resource
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import cast
 
 import structlog
 import uvicorn
 
 from headwise.api.rest.connection import Connection
+from headwise.api.rest.server import HttpServer
 from headwise.api.rest.slow_clients import Patience, SlowClients
 from headwise.bootstrap import Application, build
 from headwise.errors import ConfigurationError
-from headwise.lifecycle import Announcement, say, stop_signal
+from headwise.lifecycle import Announcement, Stop, say, stop_signal
 from headwise.ports import listen, shown
 from headwise.repository.snapshot import Snapshot
 from headwise.settings import Settings, address
@@ -31,13 +31,8 @@ _EAGER = 0.2
 _A_MODEL = 0.01
 """Seconds between looks for each model that is looked at: a hundred of them a second."""
 
-
-class _HttpServer(uvicorn.Server):
-    """uvicorn without its own signal handlers: one place hears signals for all surfaces."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+_CUTS, _BETWEEN_CUTS = 10, 0.05
+"""Connections that still come while the listeners close are cut, too; what does not end then is left behind."""
 
 
 def run(settings: Settings) -> None:
@@ -76,13 +71,13 @@ async def _serve_alone(settings: Settings) -> None:
 async def serve(
     application: Application,
     listener: socket.socket,
-    stop: asyncio.Event,
+    stop: Stop,
     *,
     announce: Callable[[Announcement], None],
     say: Callable[[str], None],
     starting: bool,
 ) -> None:
-    """Serve HTTP on the listener, and gRPC, until the event.
+    """Serve HTTP on the listener, and gRPC, until it is asked to stop.
 
     announce: told once that the gateway is ready. say: told what else happens. starting: the model server may be only
     just starting, so that there is nothing to warn of.
@@ -90,7 +85,7 @@ async def serve(
     settings = application.settings
     name = shown(*listener.getsockname()[:2])
     await application.grpc.start()
-    http = _HttpServer(
+    http = HttpServer(
         uvicorn.Config(
             application.rest.app,
             http=Connection,
@@ -102,7 +97,6 @@ async def serve(
             lifespan="off",
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
         )
     )
     watch = asyncio.create_task(_watch(application, name, announce, starting))
@@ -115,7 +109,7 @@ async def serve(
         background.append(asyncio.create_task(application.model_server.run()))
     serving = asyncio.create_task(http.serve(sockets=[listener]))
     say(f"starting; HTTP on {name}, gRPC on port {application.grpc.port}, backend {settings.backend}")
-    waiting = asyncio.create_task(stop.wait())
+    waiting = asyncio.create_task(stop.asked.wait())
     try:
         done, _ = await asyncio.wait([waiting, serving, *background], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -123,15 +117,34 @@ async def serve(
     finally:
         say("stopping: requests in flight finish first")
         watch.cancel()
-        application.rest.operations.draining = True
-        await application.grpc.set_ready(False)
-        http.should_exit = True
-        await asyncio.gather(serving, application.grpc.stop(settings.drain_timeout), return_exceptions=True)
+        await _drain(application, http, serving, stop)
         for task in (waiting, *background):
             task.cancel()
         await asyncio.gather(waiting, *background, return_exceptions=True)
         await application.backend.close()
         say("stopped")
+
+
+async def _drain(application: Application, http: HttpServer, serving: asyncio.Task[None], stop: Stop) -> None:
+    """Say that it ends, serve on for who has not heard of it, let requests in flight finish, and cut what is left."""
+    settings = application.settings
+    application.rest.operations.draining = True
+    await application.grpc.set_ready(False)
+    http.say_goodbye()
+    if stop.asked.is_set() and stop.delays:
+        await stop.hurried_within(settings.drain_delay)
+    http.should_exit = True
+    finished = asyncio.gather(serving, application.grpc.stop(settings.drain_timeout), return_exceptions=True)
+    hurry = asyncio.create_task(stop.hurry.wait())
+    await asyncio.wait([finished, hurry], timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
+    hurry.cancel()
+    for _ in range(_CUTS):
+        if finished.done():
+            break
+        http.cut()
+        await application.grpc.stop(None)
+        await asyncio.wait([finished], timeout=_BETWEEN_CUTS)
+    finished.cancel()
 
 
 async def look(application: Application) -> Snapshot | None:
