@@ -95,6 +95,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
         reflection=settings.reflects,
         shared_port=shared_ports,
         certificate=certificate,
+        header_timeout=settings.header_timeout,
     )
     rest = create_app(
         gateway,

@@ -3,21 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from rich.console import Console
 from rich.markup import escape
 
 from headwise.settings import Settings
 
+WITH_DELAY, AT_ONCE = signal.SIGTERM, signal.SIGUSR1
+"""What a parent tells its workers. AT_ONCE is SIGINT to one that listens, and ends one that does not yet, silently."""
 
-def stop_signal() -> asyncio.Event:
-    """An event that SIGINT and SIGTERM set, for the running loop."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+class Stop:
+    """That a gateway shall stop: asked by the first signal, in a hurry by the second.
+
+    delays: whether others need time to hear of it, who still send requests.
+    """
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.hurry = asyncio.Event()
+        self.delays = True
+
+    def ask(self, *, delays: bool) -> None:
+        """Stop; whoever asks again cannot wait."""
+        if self.asked.is_set():
+            self.hurry.set()
+        else:
+            self.delays = delays
+            self.asked.set()
+
+    async def hurried_within(self, seconds: float) -> None:
+        """Wait so long, or until it is in a hurry."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.hurry.wait(), seconds)
+
+
+def stop_signal() -> Stop:
+    """What SIGTERM asks, and SIGINT without delay, of the running loop."""
+    stop = Stop()
+    for number, delays in ((WITH_DELAY, True), (AT_ONCE, False), (signal.SIGINT, False)):
+        asyncio.get_running_loop().add_signal_handler(number, partial(stop.ask, delays=delays))
     return stop
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import math
 import resource
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import structlog
 import uvicorn
@@ -18,10 +17,11 @@ from starlette.types import ASGIApp
 
 from headwise.api.rest.connection import Connection
 from headwise.api.rest.secure import context
+from headwise.api.rest.server import HttpServer
 from headwise.api.rest.slow_clients import Patience, SlowClients
 from headwise.bootstrap import Application, build
 from headwise.errors import ConfigurationError
-from headwise.lifecycle import Announcement, say, stop_signal, warn_if_open
+from headwise.lifecycle import Announcement, Stop, say, stop_signal, warn_if_open
 from headwise.ports import listen, shown
 from headwise.repository.snapshot import Snapshot
 from headwise.settings import Settings, address
@@ -34,13 +34,8 @@ _EAGER = 0.2
 _A_MODEL = 0.01
 """Seconds between looks for each model that is looked at: a hundred of them a second."""
 
-
-class _HttpServer(uvicorn.Server):
-    """uvicorn without its own signal handlers: one place hears signals for all surfaces."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+_CUTS, _BETWEEN_CUTS = 10, 0.05
+"""Connections that still come while the listeners close are cut, too; what does not end then is left behind."""
 
 
 def run(settings: Settings) -> None:
@@ -99,13 +94,13 @@ def listen_all(settings: Settings, *, shared: bool = False) -> Listeners:
 async def serve(
     application: Application,
     listeners: Listeners,
-    stop: asyncio.Event,
+    stop: Stop,
     *,
     announce: Callable[[Announcement], None],
     say: Callable[[str], None],
     starting: bool,
 ) -> None:
-    """Serve HTTP on the listeners, and gRPC, until the event.
+    """Serve HTTP on the listeners, and gRPC, until it is asked to stop.
 
     announce: told once that the gateway is ready. say: told what else happens. starting: the model server may be only
     just starting, so that there is nothing to warn of.
@@ -126,7 +121,7 @@ async def serve(
     serving = asyncio.create_task(http.serve(sockets=[listeners.http]))
     administering = [asyncio.create_task(admin.serve(sockets=[one])) for one in listeners.admin]
     say(f"starting; HTTP on {name}, gRPC on port {application.grpc.port}, backend {settings.backend}")
-    waiting = asyncio.create_task(stop.wait())
+    waiting = asyncio.create_task(stop.asked.wait())
     try:
         done, _ = await asyncio.wait(
             [waiting, serving, *administering, *background], return_when=asyncio.FIRST_COMPLETED
@@ -136,10 +131,7 @@ async def serve(
     finally:
         say("stopping: requests in flight finish first")
         watch.cancel()
-        application.rest.operations.draining = True
-        await application.grpc.set_ready(False)
-        http.should_exit = True
-        await asyncio.gather(serving, application.grpc.stop(settings.drain_timeout), return_exceptions=True)
+        await _drain(application, http, serving, stop)
         admin.should_exit = True  # it tells that the gateway is draining until the last request is answered
         await asyncio.gather(*administering, return_exceptions=True)
         for task in (waiting, *background):
@@ -149,10 +141,10 @@ async def serve(
         say("stopped")
 
 
-def _http_server(application: Application, app: ASGIApp) -> _HttpServer:
+def _http_server(application: Application, app: ASGIApp) -> HttpServer:
     certificate = application.certificate
     encrypted = None if certificate is None else context(certificate)
-    return _HttpServer(
+    return HttpServer(
         uvicorn.Config(
             app,
             http=Connection,
@@ -164,14 +156,35 @@ def _http_server(application: Application, app: ASGIApp) -> _HttpServer:
             lifespan="off",
             proxy_headers=False,
             server_header=False,
-            timeout_graceful_shutdown=math.ceil(application.settings.drain_timeout),
             ssl_context_factory=None if encrypted is None else lambda *_: encrypted,
         )
     )
 
 
-def _connections(server: _HttpServer) -> set[Connection]:
+def _connections(server: HttpServer) -> set[Connection]:
     return cast("set[Connection]", server.server_state.connections)
+
+
+async def _drain(application: Application, http: HttpServer, serving: asyncio.Task[None], stop: Stop) -> None:
+    """Say that it ends, serve on for who has not heard of it, let requests in flight finish, and cut what is left."""
+    settings = application.settings
+    application.rest.operations.draining = True
+    await application.grpc.set_ready(False)
+    http.say_goodbye()
+    if stop.asked.is_set() and stop.delays:
+        await stop.hurried_within(settings.drain_delay)
+    http.should_exit = True
+    finished: asyncio.Future[Any] = asyncio.gather(serving, application.grpc.stop(settings.drain_timeout), return_exceptions=True)
+    hurry = asyncio.create_task(stop.hurry.wait())
+    await asyncio.wait([finished, hurry], timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
+    hurry.cancel()
+    for _ in range(_CUTS):
+        if finished.done():
+            break
+        http.cut()
+        await application.grpc.stop(None)
+        await asyncio.wait([finished], timeout=_BETWEEN_CUTS)
+    finished.cancel()
 
 
 async def look(application: Application) -> Snapshot | None:

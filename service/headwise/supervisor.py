@@ -8,10 +8,11 @@ import importlib.util
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 import structlog
@@ -36,13 +37,24 @@ class SupervisedProcess:
     """A child that is restarted when it ends, with growing pauses, until it is stopped.
 
     It runs in a session of its own, so Ctrl-C reaches only the parent, which stops its children in order. name: for
-    the log. grace: seconds that the child may take to end when it is told to.
+    the log. grace: seconds that the child may take to end when it is told to, by the signal `farewell`.
     """
 
-    def __init__(self, command: Sequence[str], *, name: str = "model server", grace: float = 10.0) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        name: str = "model server",
+        grace: float = 1.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.command = command
+        self.farewell = signal.SIGTERM
         self._name = name
         self._grace = grace
+        self._sleep = sleep
+        self._clock = clock
         self._child: asyncio.subprocess.Process | None = None
 
     @property
@@ -56,23 +68,28 @@ class SupervisedProcess:
         pause = _FIRST_PAUSE
         try:
             while True:
-                started = time.monotonic()
+                started = self._clock()
                 self._child = await asyncio.create_subprocess_exec(*self.command, start_new_session=True)
                 code = await self._child.wait()
-                if time.monotonic() - started > _STABLE:
+                if self._clock() - started > _STABLE:
                     pause = _FIRST_PAUSE
                 _log.error(f"{self._name} ended, restarting", exit_code=code, in_seconds=pause)
-                await asyncio.sleep(pause)
+                await self._sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
             await self._stop()
+
+    def tell(self, number: int) -> None:
+        """Send the child a signal, if it runs."""
+        if self._child is not None and self._child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._child.send_signal(number)
 
     async def _stop(self) -> None:
         child = self._child
         if child is None or child.returncode is not None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            child.terminate()
+        self.tell(self.farewell)
         try:
             await asyncio.wait_for(child.wait(), self._grace)
         except TimeoutError:

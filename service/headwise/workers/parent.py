@@ -12,7 +12,7 @@ from pathlib import Path
 from headwise.access.certificates import read_certificate
 from headwise.access.key_file import read_ring
 from headwise.errors import ConfigurationError
-from headwise.lifecycle import Announcement, say, stop_signal, warn_if_open
+from headwise.lifecycle import AT_ONCE, WITH_DELAY, Announcement, Stop, say, stop_signal, warn_if_open
 from headwise.ports import HeldPort
 from headwise.repository.sources import model_source
 from headwise.settings import Settings, address
@@ -20,7 +20,7 @@ from headwise.supervisor import EmbeddedModelServer, SupervisedProcess, embedded
 from headwise.telemetry import logs
 from headwise.workers.duty import Duty
 
-_CLOSING = 5.0
+_CLOSING = 1.0
 """Seconds that a worker may take to end after its requests have had their time."""
 
 _LOOK = 0.05
@@ -88,12 +88,13 @@ def _duties(
     ]
 
 
-async def _keep(duties: Sequence[Duty], model_server: EmbeddedModelServer | None, stop: asyncio.Event) -> None:
-    """Keep all of them running until the event; the workers stop first, all at once, then the model server."""
-    grace = duties[0].settings.drain_timeout + _CLOSING
+async def _keep(duties: Sequence[Duty], model_server: EmbeddedModelServer | None, stop: Stop) -> None:
+    """Keep all of them running until asked to stop; the workers stop first, all at once, then the model server."""
+    settings = duties[0].settings
+    grace = settings.drain_delay + settings.drain_timeout + _CLOSING
     processes = [SupervisedProcess(duty.command, name=f"worker {duty.number}", grace=grace) for duty in duties]
     workers = [asyncio.create_task(process.run()) for process in processes]
-    others = [asyncio.create_task(stop.wait()), asyncio.create_task(_announce(duties))]
+    others = [asyncio.create_task(stop.asked.wait()), asyncio.create_task(_announce(duties))]
     if model_server is not None:
         others.append(asyncio.create_task(model_server.run()))
     try:
@@ -102,10 +103,21 @@ async def _keep(duties: Sequence[Duty], model_server: EmbeddedModelServer | None
             task.result()
     finally:
         say("stopping: requests in flight finish first")
+        hurrying = asyncio.create_task(_hurry(processes, stop))
+        for process in processes:
+            process.farewell = WITH_DELAY if stop.delays else AT_ONCE
         for tasks in (workers, others):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        hurrying.cancel()
+
+
+async def _hurry(processes: Sequence[SupervisedProcess], stop: Stop) -> None:
+    """Tell them, with another signal than the first: two equal ones that come at once are one."""
+    await stop.hurry.wait()
+    for process in processes:
+        process.tell(AT_ONCE if stop.delays else WITH_DELAY)
 
 
 async def _announce(duties: Sequence[Duty]) -> None:

@@ -12,7 +12,7 @@ import structlog
 from headwise import server
 from headwise.bootstrap import build
 from headwise.errors import ConfigurationError
-from headwise.lifecycle import stop_signal
+from headwise.lifecycle import Stop, stop_signal
 from headwise.telemetry import logs
 from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.shared import share
@@ -52,11 +52,11 @@ async def _work(duty: Duty) -> None:
         leaving.cancel()
 
 
-async def _leave(duty: Duty, stop: asyncio.Event) -> None:
+async def _leave(duty: Duty, stop: Stop) -> None:
     """Stop when the parent is gone."""
     while not _orphaned(duty):  # noqa: ASYNC110  # no event tells of it
         await asyncio.sleep(_PARENT_CHECK)
-    stop.set()
+    stop.ask(delays=False)
 
 
 def _orphaned(duty: Duty) -> bool:

@@ -9,7 +9,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from headwise.access.certificates import Certificate
-from headwise.api.grpc import classification
+from headwise.api.grpc import classification, connections
 from headwise.api.grpc import reflection as official_names
 from headwise.api.grpc.calls import Calls
 from headwise.api.grpc.classification import ClassificationServicer
@@ -37,6 +37,7 @@ class GrpcServer:
 
     required_models: those without which the server is not ready. shared_port: other processes listen there too.
     certificate: asked for at every connection; None listens without encryption.
+    header_timeout: seconds until a new connection speaks HTTP/2.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class GrpcServer:
         reflection: bool = False,
         shared_port: bool = False,
         certificate: Callable[[], Certificate] | None = None,
+        header_timeout: float = 10.0,
     ) -> None:
         self._host, self.port = address
         self._certificate = certificate
@@ -63,6 +65,7 @@ class GrpcServer:
                 ("grpc.so_reuseport", int(shared_port)),
                 ("grpc.max_receive_message_length", max_bytes),
                 ("grpc.max_send_message_length", -1),
+                *connections.options(header_timeout=header_timeout),
             )
         )
         calls = Calls(gateway, metrics, timeouts=Timeouts(timeout, timeout if max_timeout is None else max_timeout))
@@ -110,6 +113,6 @@ class GrpcServer:
             await self._health.set(name, _SERVING if serves else _NOT_SERVING)
         self._models = frozenset(now)
 
-    async def stop(self, grace: float) -> None:
-        """Refuse new calls, give those in flight `grace` seconds."""
+    async def stop(self, grace: float | None) -> None:
+        """Refuse new calls, give those in flight `grace` seconds; None, also while another stop waits: cut them."""
         await self._server.stop(grace)
