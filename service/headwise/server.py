@@ -174,7 +174,8 @@ async def _drain(application: Application, http: HttpServer, serving: asyncio.Ta
     if stop.asked.is_set() and stop.delays:
         await stop.hurried_within(settings.drain_delay)
     http.should_exit = True
-    finished: asyncio.Future[Any] = asyncio.gather(serving, application.grpc.stop(settings.drain_timeout), return_exceptions=True)
+    ending = serving, application.grpc.stop(settings.drain_timeout)
+    finished: asyncio.Future[Any] = asyncio.gather(*ending, return_exceptions=True)
     hurry = asyncio.create_task(stop.hurry.wait())
     await asyncio.wait([finished, hurry], timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
     hurry.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,9 @@ from headwise.repository.served_model import ServedModel
 
 _ALIKE: frozenset[Include] = frozenset({"probabilities", "intervals"})
 """What is told of every row by itself, so that the requests of a batch may share it."""
+
+_ROWS = 2048
+"""Rows that are written without a pause."""
 
 _NUMBER_BYTES = 20
 """Of a probability in JSON, about."""
@@ -45,11 +49,23 @@ def classification(answer: Classification, request_id: str, include: frozenset[I
     """
     if answer.shared and include <= _ALIKE:
         before, after, all_rows = answer.batch.once(include, partial(_shared, include=include))
-        mine = all_rows[answer.start : answer.stop]
+        told = orjson.dumps(all_rows[answer.start : answer.stop])
     else:
         before, after = _around(answer, include)
-        mine = predictions(answer, include)
-    return b'{"request_id":"%b",%b,"predictions":%b%b}' % (request_id.encode(), before, orjson.dumps(mine), after)
+        if answer.stop - answer.start > _ROWS:
+            head = b'{"request_id":"%b",%b,"predictions":' % (request_id.encode(), before)
+            return b"".join((head, *_parts(answer, include), after, b"}"))
+        told = orjson.dumps(predictions(answer, include))
+    return b'{"request_id":"%b",%b,"predictions":%b%b}' % (request_id.encode(), before, told, after)
+
+
+def _parts(answer: Classification, include: frozenset[Include]) -> Iterator[bytes | memoryview]:
+    """The predictions of many rows, some at a time: in between other threads have the interpreter."""
+    for start in range(answer.start, answer.stop, _ROWS):
+        some = Classification(answer.batch, start, min(start + _ROWS, answer.stop))
+        yield b"," if start > answer.start else b"["
+        yield memoryview(orjson.dumps(predictions(some, include)))[1:-1]
+    yield b"]"
 
 
 def _shared(batch: BatchAnswer, include: frozenset[Include]) -> tuple[bytes, bytes, list[Any]]:

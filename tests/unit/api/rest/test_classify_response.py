@@ -203,3 +203,13 @@ def test_warnings_are_there_only_where_something_speaks_against_an_answer() -> N
     body = json.loads(classification(warned, "id-1", PROBABILITIES))
     assert body["warnings"] == [{"head": "output_0", "code": "HW118", "message": "too large"}]
     assert "warnings" not in respond({"output_0": (BINARY, [[0.75]])})
+
+
+@pytest.mark.parametrize("count", [2047, 2048, 2049, 5000])
+def test_many_rows_are_the_same_as_few(count: int) -> None:
+    """They are written some at a time."""
+    raw = np.random.default_rng(0).random((count, 1))
+    some = predictions(BINARY, raw[-3:])
+    everything = predictions(BINARY, raw)
+    assert len(everything) == count
+    assert everything[-3:] == some

@@ -1,0 +1,256 @@
+"""What is around a gateway goes wrong: clock, disk, names, network, certificates, memory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from headwise.backends.base import PREDICT
+from support import faulty_answers as faults
+from support.faulty_backend import FaultyBackend
+from support.gateway_process import COMMAND, GatewayProcess
+from support.standing import BODY, PATH, Measured, metric, milliseconds, publish
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.mark.fault(18)
+@pytest.mark.thorough
+@pytest.mark.system
+def test_a_clock_that_jumps(tmp_path: Path, measured: Measured) -> None:
+    library = next(Path("/usr/lib").rglob("libfaketime.so.1"))
+    stamp = tmp_path / "time"
+    stamp.write_text("+0")
+    jumping = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(stamp),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "HEADWISE_REQUEST_TIMEOUT": "1",
+        "HEADWISE_LOG_FORMAT": "json",
+    }
+    with FaultyBackend() as backend:
+        publish(tmp_path / "models", [backend])
+        arguments = ("--models", str(tmp_path / "models"), "--backend", backend.address)
+        with GatewayProcess(*arguments, environment=jumping) as gateway:
+            gateway.wait_ready()
+            late = []
+            for shift in ("+3600", "-3600", "+0"):
+                stamp.write_text(shift)
+                assert gateway.classify("m", BODY).status_code == 200
+                backend.behave(PREDICT, faults.never)
+                began = time.perf_counter()
+                assert gateway.classify("m", BODY).status_code == 504
+                late.append(milliseconds(began) - 1000)
+                backend.behave(PREDICT)
+            ejected = metric(gateway, "headwise_backend_ejections_total")
+            assert '"milliseconds":-' not in gateway.log
+    measured(f"an hour on, back and again: deadlines kept within {max(map(abs, late)):.0f} ms, {ejected:.0f} ejections")
+    assert max(map(abs, late)) < 100
+    assert ejected == 0
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system of a megabyte."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.fault(19)
+@pytest.mark.thorough
+@needs_root
+def test_a_disk_that_is_full_under_the_log(tmp_path: Path, measured: Measured) -> None:
+    with FaultyBackend() as backend, small_disk(tmp_path / "disk") as disk:
+        publish(tmp_path / "models", [backend])
+        command = [*COMMAND, "serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
+        with (disk / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [*command, "--models", str(tmp_path / "models"), "--backend", backend.address],
+                stderr=log,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, "TMPDIR": str(disk), "HEADWISE_POLL_INTERVAL": "0.2"},
+            )
+        try:
+            url = _url(disk / "log")
+            with httpx.Client(base_url=url) as client:
+                _until(lambda: client.get("/readyz").status_code == 200)
+                _fill(disk / "filler")
+                statuses = {client.post(PATH, content=BODY).status_code for _ in range(300)}
+                broken = client.post(PATH, content=b"{").status_code
+                lost = _figure(client, "headwise_log_lines_lost")
+                (disk / "filler").unlink()
+                assert client.post(PATH, content=BODY).status_code == 200
+        finally:
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(20)
+    measured(f"300 requests: {statuses}; {lost:.0f} lines of the log were lost and counted; exit {code}")
+    assert (statuses, broken, code) == ({200}, 400, 0)
+    assert lost > 0
+
+
+@pytest.mark.fault(20)
+@pytest.mark.thorough
+@needs_root
+def test_a_name_that_changes_its_addresses(tmp_path: Path, measured: Measured) -> None:
+    """Through the system's own resolver, by a line in its file of hosts."""
+    hosts = Path("/etc/hosts")
+    before = hosts.read_text()
+    with FaultyBackend() as first:
+        port = int(first.address.rpartition(":")[2])
+        with FaultyBackend(f"127.0.0.2:{port}") as second:
+            publish(tmp_path, [first, second])
+            try:
+                hosts.write_text(f"{before}\n127.0.0.1 headwise-models.test\n")
+                target = f"dns:///headwise-models.test:{port}"
+                with GatewayProcess("--models", str(tmp_path), "--backend", target) as gateway:
+                    gateway.wait_ready()
+                    hosts.write_text(f"{before}\n127.0.0.2 headwise-models.test\n")
+                    began = time.perf_counter()
+                    statuses = set()
+
+                    def moved() -> bool:
+                        statuses.add(gateway.classify("m", BODY).status_code)
+                        return bool(second.seen(PREDICT))
+
+                    gateway.wait_for(moved, 30)
+                    took = milliseconds(began)
+                    hosts.write_text(before)
+                    time.sleep(11)
+                    statuses.add(gateway.classify("m", BODY).status_code)
+            finally:
+                hosts.write_text(before)
+    measured(
+        f"the new address is asked after {took / 1000:.0f} s; without any the old one goes on; statuses {statuses}"
+    )
+    assert statuses == {200}
+    assert took < 30_000
+
+
+@pytest.mark.fault(5)
+@pytest.mark.thorough
+@pytest.mark.system
+@needs_root
+def test_packets_that_are_dropped(tmp_path: Path, measured: Measured) -> None:
+    assert shutil.which("nft"), "make faults installs it"
+    with FaultyBackend() as backend:
+        port = backend.address.rpartition(":")[2]
+        publish(tmp_path, [backend])
+        settings = {"HEADWISE_REQUEST_TIMEOUT": "2"}
+        with GatewayProcess("--models", str(tmp_path), "--backend", backend.address, environment=settings) as gateway:
+            gateway.wait_ready()
+            chain = f"chain c {{ type filter hook output priority 0; tcp dport {port} drop; }}"
+            rules = f"table ip headwise_test {{ {chain} }}"
+            subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+            try:
+                began = time.perf_counter()
+                answer = gateway.classify("m", BODY)
+                late = milliseconds(began)
+                gateway.wait_for(lambda: metric(gateway, "headwise_backend_ejections_total") == 1, 10)
+                refused = gateway.classify("m", BODY).status_code
+                time.sleep(5)
+            finally:
+                subprocess.run(["nft", "delete", "table", "ip", "headwise_test"], check=True)
+            began = time.perf_counter()
+            gateway.wait_for(lambda: gateway.classify("m", BODY).status_code == 200, 10)
+            back = milliseconds(began)
+    measured(f"{answer.status_code} after {late:.0f} ms, then {refused}; answering {back / 1000:.1f} s after it healed")
+    assert answer.status_code in (503, 504)
+    assert late < 2200
+    assert back < 5000
+
+
+@pytest.mark.fault(28)
+@pytest.mark.thorough
+@needs_root
+def test_memory_that_runs_short(tmp_path: Path, measured: Measured) -> None:
+    """In a control group with a limit, under bodies that together have more than that."""
+    group = Path("/sys/fs/cgroup/memory/headwise-test")
+    if not group.parent.is_dir():
+        group = Path("/sys/fs/cgroup/headwise-test")
+    group.mkdir()
+    try:
+        limit = 400 << 20
+        name = "memory.limit_in_bytes" if (group / "memory.limit_in_bytes").exists() else "memory.max"
+        (group / name).write_text(str(limit))
+        enter = (
+            f"import os, runpy, sys; open({str(group / 'cgroup.procs')!r}, 'w').write(str(os.getpid())); "
+            "sys.argv = ['headwise', *sys.argv[1:]]; runpy.run_module('headwise', run_name='__main__')"
+        )
+        rows = b'{"instances": [' + b",".join([b"[0.5]"] * 500_000) + b"]}"
+        with FaultyBackend() as backend:
+            publish(tmp_path, [backend])
+            backend.behave(PREDICT, faults.late(1))
+            arguments = ("--models", str(tmp_path), "--backend", backend.address)
+            with GatewayProcess(*arguments, command=(sys.executable, "-c", enter)) as gateway:
+                gateway.wait_ready()
+                statuses: list[int] = []
+
+                def ask() -> None:
+                    for _ in range(3):
+                        try:
+                            statuses.append(httpx.post(f"{gateway.url}{PATH}", content=rows, timeout=60).status_code)
+                        except httpx.HTTPError:
+                            statuses.append(0)
+
+                callers = [threading.Thread(target=ask) for _ in range(24)]
+                for caller in callers:
+                    caller.start()
+                for caller in callers:
+                    caller.join()
+                assert gateway.process.poll() is None, "the kernel has killed it"
+                backend.behave(PREDICT)
+                gateway.wait_for(lambda: gateway.classify("m", BODY).status_code == 200, 30)
+    finally:
+        _until(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
+    counted = {status: statuses.count(status) for status in sorted(set(statuses))}
+    measured(f"72 bodies of {len(rows) >> 20} MB in 400 MB: {counted}; the gateway lives, and answers afterwards")
+    assert set(statuses) <= {200, 503}
+    assert statuses.count(503) > 0
+
+
+def _url(log: Path) -> str:
+    found = ""
+
+    def started() -> bool:
+        nonlocal found
+        found = log.read_text().partition("HTTP on ")[2].partition(",")[0]
+        return bool(found)
+
+    _until(started)
+    return f"http://{found}"
+
+
+def _fill(file: Path) -> None:
+    with suppress(OSError), file.open("wb", buffering=0) as stream:
+        while True:
+            stream.write(b"0" * 512)
+
+
+def _figure(client: httpx.Client, name: str) -> float:
+    return sum(
+        float(line.split()[1]) for line in client.get("/metrics").text.splitlines() if line.startswith(f"{name} ")
+    )
+
+
+def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, f"not within {seconds} s"
+        time.sleep(0.05)
