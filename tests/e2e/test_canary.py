@@ -8,6 +8,7 @@ import io
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -119,6 +120,24 @@ def no_requests(address: str) -> None:
                 pass
 
 
+def leave(address: str) -> None:
+    """Say goodbye in HTTP/2, for a reason that nobody has and in words that look like a line of a log."""
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host, int(port)), 5) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, b""))
+        connection.recv(65536)
+        said = f"{CANARY}\n2026-01-01T00:00:00Z [info     ] request \x1b[31m{CANARY}".encode()
+        connection.sendall(frame(4, b"", 1) + frame(7, struct.pack(">II", 0, 11) + said))
+        with contextlib.suppress(OSError):
+            while connection.recv(65536):
+                pass
+
+
+def frame(kind: int, payload: bytes, flags: int = 0) -> bytes:
+    """Of HTTP/2, for the connection as a whole."""
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags, 0, 0, 0, 0]) + payload
+
+
 def calls(address: str) -> list[str]:
     """Messages, and bytes that are none, to every method and to one that there is not; the statuses."""
     tensor = v1.Tensor(data_type=v1.DATA_TYPE_FLOAT32, shape=[1, 1], content=np.array([NUMBER], "<f4").tobytes())
@@ -175,6 +194,7 @@ def test_what_is_sent_is_nowhere_in_what_a_gateway_writes(
         statuses += [*requests(gateway.url), *calls(gateway.grpc)]
         for address in (gateway.url.removeprefix("http://"), gateway.grpc):
             no_requests(address)
+        leave(gateway.grpc)
         gateway.wait_for(lambda: "Invalid HTTP request received." in gateway.log)
     written = gateway.log + (tmp_path / "stdout").read_text()
     assert {200, 400, 404, 413, 415, "OK", "INVALID_ARGUMENT", "UNIMPLEMENTED", "RESOURCE_EXHAUSTED"} <= {*statuses}
