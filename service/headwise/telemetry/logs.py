@@ -30,7 +30,7 @@ def configure(log_format: Literal["json", "console"], level: str, **always: obje
         return event
 
     line = coloured if log_format == "console" and sys.stderr.isatty() else LINES[log_format]
-    processors = [*([complete] if always else []), line]
+    processors: list[Callable[..., Any]] = [*([complete] if always else []), line]
     least = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=processors,
