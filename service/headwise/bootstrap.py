@@ -27,6 +27,7 @@ from headwise.repository.model_repository import ModelRepository
 from headwise.repository.sources import model_source
 from headwise.settings import Settings, address
 from headwise.supervisor import EmbeddedModelServer, embedded_model_server
+from headwise.telemetry import logs
 from headwise.telemetry.metrics import Metrics
 from headwise.tripwires import Tripwires
 
@@ -64,6 +65,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
         "headwise_requests_in_flight", "Requests for models that are being answered.", lambda: admission.in_flight
     )
     loop = asyncio.get_running_loop()
+    metrics.watch("headwise_log_lines_lost", "Lines of the log that could not be written.", logs.lost)
     metrics.watch("headwise_event_loop_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks(loop)))
     gateway = Gateway(
         backend,

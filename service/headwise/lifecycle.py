@@ -53,7 +53,8 @@ def stop_signal() -> Stop:
 
 def say(text: str) -> None:
     """Tell whoever started the gateway, on standard error."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold]headwise[/] {escape(text)}")
+    with contextlib.suppress(OSError):  # a disk that is full must not end it
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold]headwise[/] {escape(text)}")
 
 
 def warn_if_open(settings: Settings) -> None:

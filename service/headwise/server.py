@@ -52,7 +52,7 @@ def run_loop(main: Coroutine[object, object, None]) -> None:
     _open_more_files()
     gc.freeze()  # what was imported stays: looking through it for garbage took 50 ms, in which nobody was answered
     gc.set_threshold(20_000, 20, 20)  # requests make many objects and no cycles
-    with asyncio.Runner(loop_factory=uvicorn.Config(serve).get_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=uvicorn.Config(serve, log_config=None).get_loop_factory()) as runner:
         runner.run(main)
 
 

@@ -26,7 +26,7 @@ EVIDENCE = {
 
 def document() -> dict[str, Any]:
     """As /openapi.json has it, for naming the cases."""
-    gateway: Any = SimpleNamespace(access=None)
+    gateway: Any = SimpleNamespace(access=None, admission=None)
     found: dict[str, Any] = create_app(gateway, Metrics(), timeout=1, max_body_bytes=1).router.openapi()
     return found
 

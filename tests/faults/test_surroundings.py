@@ -35,7 +35,7 @@ def test_a_clock_that_jumps(tmp_path: Path, measured: Measured) -> None:
     jumping = {
         "LD_PRELOAD": str(library),
         "FAKETIME_TIMESTAMP_FILE": str(stamp),
-        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "HEADWISE_REQUEST_TIMEOUT": "1",
         "HEADWISE_LOG_FORMAT": "json",
@@ -48,6 +48,7 @@ def test_a_clock_that_jumps(tmp_path: Path, measured: Measured) -> None:
             late = []
             for shift in ("+3600", "-3600", "+0"):
                 stamp.write_text(shift)
+                time.sleep(1.2)
                 assert gateway.classify("m", BODY).status_code == 200
                 backend.behave(PREDICT, faults.never)
                 began = time.perf_counter()
@@ -135,9 +136,7 @@ def test_a_name_that_changes_its_addresses(tmp_path: Path, measured: Measured) -
                     statuses.add(gateway.classify("m", BODY).status_code)
             finally:
                 hosts.write_text(before)
-    measured(
-        f"the new address is asked after {took / 1000:.0f} s; without any the old one goes on; statuses {statuses}"
-    )
+    measured(f"the new address is asked after {took / 1000:.0f} s; without any the old one goes on; all: {statuses}")
     assert statuses == {200}
     assert took < 30_000
 
@@ -155,7 +154,7 @@ def test_packets_that_are_dropped(tmp_path: Path, measured: Measured) -> None:
         with GatewayProcess("--models", str(tmp_path), "--backend", backend.address, environment=settings) as gateway:
             gateway.wait_ready()
             chain = f"chain c {{ type filter hook output priority 0; tcp dport {port} drop; }}"
-            rules = f"table ip headwise_test {{ {chain} }}"
+            rules = f"table ip headwise_test {{\n{chain}\n}}"
             subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
             try:
                 began = time.perf_counter()

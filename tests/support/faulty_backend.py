@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from headwise.backends.base import CLASSIFY, METADATA, MULTI_INFERENCE, PREDICT, REGRESS, STATUS
 from headwise.backends.in_memory import InMemoryBackend
@@ -125,3 +126,5 @@ class FaultyBackend:
             return await self.memory.forward(method, request, timeout=0)
         except BackendRejectedError as error:
             raise StatusError(grpc.StatusCode[error.status], error.detail) from error
+        except DecodeError as error:
+            raise StatusError(grpc.StatusCode.INTERNAL, "the request cannot be read") from error

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -36,10 +36,14 @@ def alive(pid: int) -> bool:
 
 
 class GatewayProcess:
-    """Started by `with`; stopped as Ctrl-C does it."""
+    """Started by `with`; stopped as Ctrl-C does it. stdout: the file that its standard output goes to."""
 
     def __init__(
-        self, *arguments: str, environment: dict[str, str] | None = None, command: Sequence[str] = COMMAND
+        self,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        command: Sequence[str] = COMMAND,
+        stdout: IO[bytes] | None = None,
     ) -> None:
         self.workers = int(arguments[arguments.index("--workers") + 1]) if "--workers" in arguments else 1
         self._lines: list[str] = []
@@ -50,7 +54,7 @@ class GatewayProcess:
                 *arguments,
             ],
             stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=stdout or subprocess.DEVNULL,
             text=True,
             env={
                 **{name: value for name, value in os.environ.items() if not name.startswith("HEADWISE_")},

@@ -118,8 +118,9 @@ class Side(asyncio.Protocol):
 
     def end(self) -> None:
         """Say that there is no more."""
-        if self.transport.can_write_eof() and not self.transport.is_closing():
-            self.transport.write_eof()
+        with contextlib.suppress(OSError):  # it may be gone, and nobody has heard of it yet
+            if self.transport.can_write_eof() and not self.transport.is_closing():
+                self.transport.write_eof()
 
     def reset(self) -> None:
         """End with RST, where it is TCP."""

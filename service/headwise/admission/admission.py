@@ -46,12 +46,18 @@ class Admission:
         if here:
             self._models[model] = here
 
-    def check_memory(self) -> None:
+    def check_memory(self, *, large: bool = False) -> None:
         """Ask before memory is taken for a request. One is always taken: else nothing could ever free any.
+
+        large: so much that the last look does not suffice.
 
         Raises: OverloadedError.
         """
-        if self._memory is not None and self._memory.short and self.in_flight:
+        if self._memory is None or not self.in_flight:
+            return
+        if large:
+            self._memory.look()
+        if self._memory.short:
             raise OverloadedError(f"memory runs short: {self._memory}")
 
 

@@ -42,6 +42,8 @@ def serve(
     """
     # Children are started by exec, never by fork alone: gRPC need not prepare for it, nor warn.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+    # gRPC's core writes what a peer says when it leaves, as it is: lines of anybody's own.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from headwise.settings import Settings
 
     settings = Settings.load(

@@ -83,7 +83,7 @@ class Gateway:
         self._backend = backend
         self._batcher = batcher or Batcher()
         self._turns = turns or Batcher(ONE_BY_ONE)
-        self._admission = admission or Admission()
+        self.admission = admission or Admission()
         self._unbatched = unbatched
         self._seen = repository.snapshot
         self._calls: dict[ModelSpec, HeadCall] = {}
@@ -139,7 +139,7 @@ class Gateway:
         if self.access is not None:
             self.access.check("predict", spec.name)
         deadline = asyncio.get_running_loop().time() + timeout
-        with self._admission.room(spec.name):
+        with self.admission.room(spec.name):
             try:
                 return await self._classify(spec, read, options, deadline, outputs)
             except BackendRejectedError as error:
@@ -250,7 +250,7 @@ class Gateway:
     async def _direct(self, what: str, ask: Ask, timeout: float) -> Any:
         """A call that travels alone, in its turn among those of the same model."""
         deadline = asyncio.get_running_loop().time() + timeout
-        with self._admission.room(what):
+        with self.admission.room(what):
             kind = "direct", what
             return (await self._turns.run(DIRECT, ask, 1, None, kind=kind, deadline=deadline)).answer
 

@@ -30,7 +30,7 @@ def configure(log_format: Literal["json", "console"], level: str, **always: obje
         return event
 
     line = coloured if log_format == "console" and sys.stderr.isatty() else LINES[log_format]
-    processors = [*([complete] if always else []), line]
+    processors: list[Callable[..., Any]] = [*([complete] if always else []), line]
     least = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=processors,
@@ -55,6 +55,12 @@ def _tell(level: str, events: Sequence[Event]) -> None:
         log(**event)
 
 
+def lost() -> int:
+    """How many lines could not be written."""
+    lines = structlog.get_config()["logger_factory"]
+    return lines.lost if isinstance(lines, Lines) else 0
+
+
 class Lines:
     """Writes what an event loop tells within a hundredth of a second at once; outside of a loop each line by itself.
 
@@ -67,6 +73,7 @@ class Lines:
         self._processors = processors
         self._told = {name for name in ("debug", "info", "warning", "error") if getattr(logging, name.upper()) >= least}
         self._lines: list[str] = []
+        self.lost = 0
         self._flushing: asyncio.AbstractEventLoop | None = None
         self._lock = threading.RLock()
         atexit.register(self.flush)
@@ -121,8 +128,11 @@ class Lines:
         self.flush()
 
     def _write(self, lines: list[str]) -> None:
-        self._stream.write("\n".join(lines) + "\n")
-        self._stream.flush()
+        try:
+            self._stream.write("\n".join(lines) + "\n")
+            self._stream.flush()
+        except OSError:  # a disk that is full: nobody who asks is to blame
+            self.lost += len(lines)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

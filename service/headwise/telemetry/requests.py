@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from headwise.telemetry import logs
+from headwise.telemetry.lines import Event
 from headwise.telemetry.metrics import OTHER, Metrics
 from headwise.telemetry.trail import Counts, Trail
 
@@ -62,10 +63,10 @@ class Requests:
             self._metrics.observe(self._surface, verb, named, str(status), all_seconds)
         self._tell(level, [self._event(request) for request in requests])
 
-    def _event(self, request: Answered) -> logs.Event:
+    def _event(self, request: Answered) -> Event:
         """What is not known is left out."""
         verb, model, status, seconds, request_id, method, path, trail = request
-        event: logs.Event = {"event": "request", "request_id": request_id, "surface": self._surface, "verb": verb}
+        event: Event = {"event": "request", "request_id": request_id, "surface": self._surface, "verb": verb}
         if model:
             event["model"] = model if len(model) <= LONGEST else _cut(model)
         if trail is not None:

@@ -92,6 +92,7 @@ def failure(text: str) -> BaseException:
             raise KeyError(text) from error
     except KeyError as error:
         return error
+    raise AssertionError("it is no number")
 
 
 @pytest.mark.parametrize("line", [as_json, for_people, coloured])

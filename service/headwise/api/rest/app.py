@@ -127,6 +127,7 @@ def create_app(
         watch=watch,
         max_body_bytes=max_body_bytes,
         timeouts=timeouts,
+        admission=gateway.admission,
         access=gateway.access,
     )
     whole: ASGIApp = around(front, cors=cors)

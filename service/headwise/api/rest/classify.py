@@ -72,7 +72,7 @@ class Classify:
             named = _named(spec, signature_name)
             read = large_bodies.reading(len(body), partial(read_inputs, document))
             found = await self._gateway.classify(named, read, options, timeout=exchange.left)
-            return await _answer(exchange, found, include)
+            return await self._answer(exchange, found, include)
         except HeadwiseError as error:
             return problem(exchange.path, exchange.request_id, error)
 
@@ -80,7 +80,17 @@ class Classify:
         signature_name, options, include = query.read(request.query_params)
         named, read = _named(spec, signature_name), partial(arrays.read, body, exchange.headers, self._limit)
         found = await self._gateway.classify(named, read, options, timeout=exchange.left)
-        return await _answer(exchange, found, include)
+        return await self._answer(exchange, found, include)
+
+    async def _answer(self, exchange: Exchange, found: Classification, include: frozenset[Include]) -> Response:
+        """JSON, or arrays where the caller would rather have them."""
+        identity = exchange.request_id
+        if _wants_arrays(exchange.headers.get("accept")):
+            headers = {"X-Model-Version": str(found.model.version)}
+            return Response(npz.classification(found, identity, include), headers=headers, media_type=arrays.NPZ)
+        return _Json(
+            await classify_response.written(found, identity, include, self._gateway.admission), found.model.version
+        )
 
     async def _stream(self, request: Request, exchange: Exchange, spec: ModelSpec) -> Response:
         """The answer begins before the body ends; what no line can mend is refused as a whole."""
@@ -106,15 +116,6 @@ class Classify:
 
 def _named(spec: ModelSpec, signature_name: str) -> ModelSpec:
     return spec if signature_name == spec.signature_name else replace(spec, signature_name=signature_name)
-
-
-async def _answer(exchange: Exchange, found: Classification, include: frozenset[Include]) -> Response:
-    """JSON, or arrays where the caller would rather have them."""
-    identity = exchange.request_id
-    if _wants_arrays(exchange.headers.get("accept")):
-        headers = {"X-Model-Version": str(found.model.version)}
-        return Response(npz.classification(found, identity, include), headers=headers, media_type=arrays.NPZ)
-    return _Json(await classify_response.written(found, identity, include), found.model.version)
 
 
 @lru_cache(maxsize=64)

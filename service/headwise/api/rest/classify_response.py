@@ -10,8 +10,10 @@ import numpy as np
 import orjson
 
 from headwise import rows
+from headwise.admission import Admission
 from headwise.api.options import Include
 from headwise.api.rest import large_bodies
+from headwise.api.rest.json_body import LARGE_BYTES
 from headwise.api.rest.provenance import provenance
 from headwise.errors import NonFiniteOutputError
 from headwise.gateway import BatchAnswer, Classification, HeadAnswer
@@ -27,9 +29,14 @@ _NUMBER_BYTES = 20
 """Of a probability in JSON, about."""
 
 
-async def written(answer: Classification, request_id: str, include: frozenset[Include]) -> bytes:
-    """`classification`, in a thread where it is large: other requests are answered meanwhile."""
+async def written(answer: Classification, request_id: str, include: frozenset[Include], admission: Admission) -> bytes:
+    """`classification`, in a thread where it is large: other requests are answered meanwhile.
+
+    Raises: as `classification`; OverloadedError where there is no memory for it.
+    """
     size = (answer.stop - answer.start) * answer.batch.width * _NUMBER_BYTES
+    if size >= LARGE_BYTES:
+        admission.check_memory(large=True)
     return await large_bodies.of_size(size, classification, answer, request_id, include)
 
 

@@ -9,9 +9,11 @@ import zlib
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
+from headwise.admission import Admission
 from headwise.api.request_id import HEADER, request_id
 from headwise.api.rest import large_bodies
 from headwise.api.rest.content import GZIP, RequestHeaders
+from headwise.api.rest.json_body import LARGE_BYTES
 from headwise.api.rest.media.ndjson import NDJSON
 from headwise.api.rest.slow_clients import OVERDUE
 from headwise.api.rest.watch import Watch
@@ -45,6 +47,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_admission",
         "_cors",
         "_limit",
         "_read",
@@ -74,8 +77,10 @@ class Exchange:
         *,
         limit: int,
         timeouts: Timeouts,
+        admission: Admission,
         cors: bool,
     ) -> None:
+        self._admission = admission
         self._started = time.monotonic()
         self._timeouts = timeouts
         self.headers = headers = RequestHeaders(scope["headers"])
@@ -144,6 +149,8 @@ class Exchange:
         declared = self.headers.get("content-length")
         if declared.isdecimal() and int(declared) > self._limit:
             raise self._too_large()
+        if not declared.isdecimal() or int(declared) >= LARGE_BYTES:
+            self._admission.check_memory(large=True)
         packed = self.headers.is_gzip
         message = await self._receive()
         if packed or message.get("more_body", False):

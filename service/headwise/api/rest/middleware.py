@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headwise.access.access import Access
+from headwise.admission import Admission
 from headwise.api.rest.entrance import ADMITTED, admit, refusal_at
 from headwise.api.rest.exchange import CLOSED, Exchange
 from headwise.api.rest.watch import Watch
@@ -39,6 +40,7 @@ class Envelope:
         *,
         max_body_bytes: int,
         timeouts: Timeouts,
+        admission: Admission,
         cors: bool = False,
         access: Access | None = None,
     ) -> None:
@@ -48,6 +50,7 @@ class Envelope:
         self._requests = requests
         self._max_body_bytes = max_body_bytes
         self._timeouts = timeouts
+        self._admission = admission
         self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,6 +66,7 @@ class Envelope:
             self._watch,
             limit=self._max_body_bytes,
             timeouts=self._timeouts,
+            admission=self._admission,
             cors=self._cors,
         )
         scope["headwise.exchange"] = exchange

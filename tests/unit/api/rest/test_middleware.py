@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from headwise.admission import Admission
 from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.problems import problem
 from headwise.api.rest.watch import Watch
@@ -50,7 +51,9 @@ class Surface:
     def __init__(self, app: ASGIApp = echo) -> None:
         self.metrics = Metrics()
         requests = Requests("http", self.metrics, lambda name: name == "tumor")
-        self.envelope = Envelope(app, requests, Watch(), max_body_bytes=LIMIT, timeouts=Timeouts(2, 10))
+        self.envelope = Envelope(
+            app, requests, Watch(), max_body_bytes=LIMIT, timeouts=Timeouts(2, 10), admission=Admission()
+        )
 
     async def post(
         self, content: bytes | AsyncIterator[bytes] = b"", query: str = "", **headers: str

@@ -9,6 +9,7 @@ import pytest
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from headwise.admission import Admission
 from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.tfs.answers import error
@@ -77,7 +78,12 @@ async def _classify(_: Scope, receive: Receive, spec: ModelSpec) -> Response:
 
 def _enveloped(app: ASGIApp) -> Envelope:
     return Envelope(
-        app, Requests("http", Metrics(), lambda name: name == "m"), Watch(), max_body_bytes=2**20, timeouts=TIMEOUTS
+        app,
+        Requests("http", Metrics(), lambda name: name == "m"),
+        Watch(),
+        max_body_bytes=2**20,
+        timeouts=TIMEOUTS,
+        admission=Admission(),
     )
 
 
