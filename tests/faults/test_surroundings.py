@@ -184,7 +184,7 @@ def test_memory_that_runs_short(tmp_path: Path, measured: Measured) -> None:
         group = Path("/sys/fs/cgroup/headwise-test")
     group.mkdir()
     try:
-        limit = 400 << 20
+        limit = 600 << 20
         name = "memory.limit_in_bytes" if (group / "memory.limit_in_bytes").exists() else "memory.max"
         (group / name).write_text(str(limit))
         enter = (
@@ -196,7 +196,8 @@ def test_memory_that_runs_short(tmp_path: Path, measured: Measured) -> None:
             publish(tmp_path, [backend])
             backend.behave(PREDICT, faults.late(1))
             arguments = ("--models", str(tmp_path), "--backend", backend.address)
-            with GatewayProcess(*arguments, command=(sys.executable, "-c", enter)) as gateway:
+            patient = {"HEADWISE_QUEUE_TIMEOUT": "60"}
+            with GatewayProcess(*arguments, environment=patient, command=(sys.executable, "-c", enter)) as gateway:
                 gateway.wait_ready()
                 statuses: list[int] = []
 
@@ -207,7 +208,7 @@ def test_memory_that_runs_short(tmp_path: Path, measured: Measured) -> None:
                         except httpx.HTTPError:
                             statuses.append(0)
 
-                callers = [threading.Thread(target=ask) for _ in range(24)]
+                callers = [threading.Thread(target=ask) for _ in range(40)]
                 for caller in callers:
                     caller.start()
                 for caller in callers:
@@ -219,9 +220,8 @@ def test_memory_that_runs_short(tmp_path: Path, measured: Measured) -> None:
         _until(lambda: not (group / "cgroup.procs").read_text())
         group.rmdir()
     counted = {status: statuses.count(status) for status in sorted(set(statuses))}
-    measured(f"72 bodies of {len(rows) >> 20} MB in 400 MB: {counted}; the gateway lives, and answers afterwards")
-    assert set(statuses) <= {200, 503}
-    assert statuses.count(503) > 0
+    measured(f"{len(statuses)} bodies of {len(rows) >> 20} MB in 600 MB: {counted}; the gateway lives, and answers afterwards")
+    assert set(statuses) == {200, 503}
 
 
 def _url(log: Path) -> str:

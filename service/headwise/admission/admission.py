@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from headwise.admission.memory import Memory
@@ -19,6 +21,7 @@ class Admission:
         self._most_per_model = per_model
         self._memory = memory
         self._models: dict[str, int] = {}
+        self._promised = 0
         self.in_flight = 0
 
     def room(self, model: str) -> _Room:
@@ -46,19 +49,33 @@ class Admission:
         if here:
             self._models[model] = here
 
-    def check_memory(self, *, large: bool = False) -> None:
+    def check_memory(self, size: int = 0) -> None:
         """Ask before memory is taken for a request. One is always taken: else nothing could ever free any.
 
-        large: so much that the last look does not suffice.
+        size: bytes that it will take, where they are so many that the last look does not suffice.
 
         Raises: OverloadedError.
         """
-        if self._memory is None or not self.in_flight:
+        memory = self._memory
+        if memory is None or not (self.in_flight or self._promised):
             return
-        if large:
-            self._memory.look()
-        if self._memory.short:
-            raise OverloadedError(f"memory runs short: {self._memory}")
+        if size:
+            memory.look()
+        if memory.would_be_short(self._promised + size):
+            raise OverloadedError(f"memory runs short: {memory}")
+
+    @contextmanager
+    def memory_for(self, size: int) -> Iterator[None]:
+        """So many bytes are promised to one until the end of the block.
+
+        Raises: as `check_memory`.
+        """
+        self.check_memory(size)
+        self._promised += size
+        try:
+            yield
+        finally:
+            self._promised -= size
 
 
 class _Room(NamedTuple):

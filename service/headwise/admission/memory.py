@@ -26,7 +26,7 @@ _UNLIMITED = 2**60
 
 
 class Memory:
-    """A control group with a limit; `short` while more than a share of it is used, as of the last look."""
+    """A control group with a limit, as of the last look."""
 
     def __init__(self, folder: Path, names: _Names, limit: int, watermark: float) -> None:
         self._folder = folder
@@ -34,7 +34,6 @@ class Memory:
         self._limit = limit
         self._mark = int(limit * watermark)
         self._used = 0
-        self.short = False
 
     def __str__(self) -> str:
         return f"{self._used >> 20} of {self._limit >> 20} MiB are used"
@@ -47,7 +46,10 @@ class Memory:
         except (OSError, ValueError):  # a group that is being moved or removed
             return
         self._used = used - droppable
-        self.short = self._used > self._mark
+
+    def would_be_short(self, size: int = 0) -> bool:
+        """Whether more than the share of the limit would be used with so many bytes more."""
+        return self._used + size > self._mark
 
     async def watch(self) -> None:
         """Look again and again, until cancelled."""

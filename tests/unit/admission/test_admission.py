@@ -91,7 +91,7 @@ def test_cached_files_are_no_use_of_memory(group: Path) -> None:
     memory = found(group)
     use(group, 100, files=890)
     memory.look()
-    assert not memory.short
+    assert not memory.would_be_short()
 
 
 def test_version_1_is_read_too(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_version_1_is_read_too(tmp_path: Path) -> None:
     memory = limited(0.9, proc=tmp_path / "self", root=tmp_path / "cgroup")
     assert memory is not None
     memory.look()
-    assert memory.short
+    assert memory.would_be_short()
 
 
 @pytest.mark.parametrize("text", ["", "0::/\n", "nonsense\n"])
@@ -122,4 +122,27 @@ def test_a_group_that_cannot_be_read_any_more_keeps_its_last_figure(group: Path)
     memory.look()
     (group / "memory.current").unlink()
     memory.look()
-    assert memory.short
+    assert memory.would_be_short()
+
+
+def test_what_was_promised_to_one_is_not_promised_to_another(group: Path) -> None:
+    admission = Admission(memory=found(group))
+    with admission.memory_for(500 << 20):
+        with pytest.raises(OverloadedError), admission.memory_for(500 << 20):
+            pass
+        with admission.memory_for(200 << 20):
+            pass
+    with admission.memory_for(500 << 20):
+        pass
+
+
+def test_one_gets_more_than_there_is_if_nobody_else_has_any(group: Path) -> None:
+    with Admission(memory=found(group)).memory_for(5000 << 20):
+        pass
+
+
+def test_a_large_one_is_judged_by_a_fresh_look(group: Path) -> None:
+    admission = Admission(memory=found(group))
+    use(group, 950)
+    with admission.room("a"), pytest.raises(OverloadedError):
+        admission.check_memory(1)

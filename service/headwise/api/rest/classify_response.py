@@ -25,8 +25,10 @@ _ALIKE: frozenset[Include] = frozenset({"probabilities", "intervals"})
 _ROWS = 2048
 """Rows that are written without a pause."""
 
-_NUMBER_BYTES = 20
-"""Of a probability in JSON, about."""
+_ROW_BYTES, _NUMBER_BYTES = 90, 22
+"""Of a row's answer in JSON, and of each of its numbers, about."""
+_TIMES = 3
+"""What writing takes at its peak, by what is written."""
 
 
 async def written(answer: Classification, request_id: str, include: frozenset[Include], admission: Admission) -> bytes:
@@ -34,10 +36,11 @@ async def written(answer: Classification, request_id: str, include: frozenset[In
 
     Raises: as `classification`; OverloadedError where there is no memory for it.
     """
-    size = (answer.stop - answer.start) * answer.batch.width * _NUMBER_BYTES
-    if size >= LARGE_BYTES:
-        admission.check_memory(large=True)
-    return await large_bodies.of_size(size, classification, answer, request_id, include)
+    size = (answer.stop - answer.start) * (_ROW_BYTES + answer.batch.width * _NUMBER_BYTES)
+    if size < LARGE_BYTES:
+        return classification(answer, request_id, include)
+    with admission.memory_for(_TIMES * size):
+        return await large_bodies.in_thread(classification, answer, request_id, include)
 
 
 def headers(body: bytes, version: int) -> list[tuple[bytes, bytes]]:

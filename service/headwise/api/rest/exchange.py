@@ -23,6 +23,9 @@ from headwise.errors import InvalidRequestError, PayloadTooLargeError, RequestTi
 
 ID = HEADER.encode()
 
+_TIMES = 4
+"""What reading a large body takes at its peak, by its own size."""
+
 _INFLATED = 16
 """Bytes that one byte of gzip makes, at least where the body is text; what is less is not worth a thread."""
 
@@ -149,8 +152,9 @@ class Exchange:
         declared = self.headers.get("content-length")
         if declared.isdecimal() and int(declared) > self._limit:
             raise self._too_large()
-        if not declared.isdecimal() or int(declared) >= LARGE_BYTES:
-            self._admission.check_memory(large=True)
+        size = int(declared) if declared.isdecimal() else LARGE_BYTES
+        if size >= LARGE_BYTES:
+            self._admission.check_memory(_TIMES * size)
         packed = self.headers.is_gzip
         message = await self._receive()
         if packed or message.get("more_body", False):
