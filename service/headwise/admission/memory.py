@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +57,15 @@ class Memory:
         """Look again and again, until cancelled."""
         while True:
             self.look()
+            if self._used > self._mark // 2:
+                await asyncio.to_thread(give_back)
             await asyncio.sleep(_INTERVAL)
+
+
+def give_back() -> None:
+    """Have the C library return to the system what is free: it keeps what large bodies had, for bodies to come."""
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def limited(watermark: float, *, proc: Path = _PROC, root: Path = _ROOT) -> Memory | None:
