@@ -9,7 +9,7 @@ test test-quick coverage: export OMP_NUM_THREADS := 1
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 EXAMPLES := tumor wine digits parity parity_logit parity_two digit_traits severity diabetes
 
-.PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost bench bench-quick wrk check lint format types imports proto proto-check proto-baseline lock clean
+.PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost bench bench-quick wrk check lint format types imports security fuzz fuzz-quick sbom audit proto proto-check proto-baseline lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -90,7 +90,27 @@ bench-calibration-cost: $(ENVIRONMENT) ## what a calibrated row, a fit and a cho
 	  -r requirements/peers-torch.txt || echo "no torch for this system: the benchmark leaves probmetrics out"
 	@touch $@
 
-check: lint types imports proto-check coverage test ## what CI runs, but for test-system
+FUZZ_SECONDS := 600
+
+fuzz: $(ENVIRONMENT) ## look for bytes that end in an error nobody raised: FUZZ_SECONDS=600 a target, one after the other
+	@$(BIN)/python fuzz/campaign.py --seconds $(FUZZ_SECONDS) $(FUZZ_FLAGS)
+
+fuzz-quick: $(ENVIRONMENT) ## the same for 30 s a target, two at a time
+	@$(BIN)/python fuzz/campaign.py --seconds 30 --jobs 2
+
+sbom: $(ENVIRONMENT) ## what the images are made of, as CycloneDX in dist/
+	@$(BIN)/python requirements/sbom.py
+
+.venv-audit/.complete: requirements/audit.txt
+	@$(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements/audit.txt
+	@touch $@
+
+audit: .venv-audit/.complete ## known vulnerabilities of what is locked; needs an index that tells advisories
+	@for lock in gateway embedded dev; do echo "requirements/$$lock.txt"; \
+	  .venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements/$$lock.txt || exit 1; done
+
+check: lint types imports security proto-check coverage test ## what CI runs, but for fuzz-quick and test-system
 
 lint: $(ENVIRONMENT) ## ruff
 	@$(BIN)/ruff check
@@ -102,6 +122,11 @@ format: $(ENVIRONMENT) ## format the code
 
 types: $(ENVIRONMENT) ## mypy --strict
 	@$(BIN)/mypy
+
+security: $(ENVIRONMENT) ## bandit; deptry and pip check: dependencies that are missing, unused or at odds
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive service
+	@$(BIN)/deptry service
+	@$(BIN)/python -m pip check
 
 imports: $(ENVIRONMENT) ## import-linter: the house's layers
 	@$(BIN)/lint-imports
@@ -119,12 +144,15 @@ proto-baseline: $(ENVIRONMENT) ## what headwise.v1 is now is what it is held aga
 	@cd proto && ../$(BIN)/buf build --path headwise/v1 -o $(BASELINE)
 
 lock: $(ENVIRONMENT) ## pin every dependency with its hashes
-	@for lock in "gateway:" "embedded:--extra embedded" "dev:--all-extras --group dev"; do \
+	@for lock in "gateway:" "embedded:--extra embedded -c requirements/gateway.txt" \
+	  "dev:--all-extras --group dev -c requirements/embedded.txt"; do \
 	  $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate $${lock#*:} -o requirements/$${lock%%:*}.txt $(LOCK_FLAGS) || exit 1; done
+	@$(BIN)/uv pip compile requirements/audit.in --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate -o requirements/audit.txt $(LOCK_FLAGS)
 	@for peer in $(SERVING); do \
 	  $(BIN)/uv pip compile requirements/serving/$$peer.in --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --no-annotate -o requirements/serving/$$peer.txt $(LOCK_FLAGS) || exit 1; done
 
 clean: ## remove the environment, caches and trained models
-	@rm -rf .venv .venv-clients .venv-peers .venv-bench-* .bench-quick $(filter-out $(wildcard bench/results/serving*),$(wildcard bench/results/*)) .mypy_cache .ruff_cache .pytest_cache .hypothesis $(addprefix models/,$(EXAMPLES))
+	@rm -rf .venv .venv-clients .venv-peers .venv-audit .fuzz .venv-bench-* .bench-quick $(filter-out $(wildcard bench/results/serving*),$(wildcard bench/results/*)) .mypy_cache .ruff_cache .pytest_cache .hypothesis $(addprefix models/,$(EXAMPLES))

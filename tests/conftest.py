@@ -18,3 +18,18 @@ settings.load_profile("quick")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     """Coroutine tests run on uvloop, as the gateway does: its clock and its timers differ from asyncio's."""
     return "asyncio", {"use_uvloop": True}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much is asked of tests that could go on for ever."""
+    parser.addoption(
+        "--openapi-examples", type=int, default=50, help="requests an operation in tests/e2e/test_openapi_fuzz.py"
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests wish to have read, whichever worker ran them."""
+    reports = (report for group in ("passed", "failed") for report in terminalreporter.getreports(group))
+    told = [value for report in reports for name, value in report.user_properties if name == "summary"]
+    for line in told:
+        terminalreporter.write_line(str(line))

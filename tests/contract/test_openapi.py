@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
 from headwise.api.rest.app import create_app
+from headwise.api.status import INTERNAL, STATUSES
 from headwise.telemetry.metrics import Metrics
 from support.in_memory_gateway import BINARY, Models
+from support.openapi import OPERATIONS, document
 
 pytestmark = pytest.mark.anyio
 
@@ -22,16 +23,6 @@ EVIDENCE = {
     "log_loss": {"before": 0.11, "after": 0.08},
     "reliability": {"of": "positive class", "before": [BIN], "after": [BIN]},
 }
-
-
-def document() -> dict[str, Any]:
-    """As /openapi.json has it, for naming the cases."""
-    gateway: Any = SimpleNamespace(access=None, admission=None)
-    found: dict[str, Any] = create_app(gateway, Metrics(), timeout=1, max_body_bytes=1).router.openapi()
-    return found
-
-
-OPERATIONS = [(path, method) for path, methods in document()["paths"].items() for method in methods]
 
 
 @pytest.fixture
@@ -65,6 +56,13 @@ async def test_every_example_is_true(http: httpx.AsyncClient, path: str, method:
         assert response.headers["content-type"].startswith(*content)
         return
     assert kinds(response.json()) == kinds(content["application/json"]["example"]), response.text
+
+
+def test_a_call_with_a_body_may_be_answered_with_every_status_of_the_table() -> None:
+    statuses = {str(status.http) for status in STATUSES.values() if status is not INTERNAL}
+    for path, method in OPERATIONS:
+        if method == "post":
+            assert document()["paths"][path][method]["responses"].keys() > statuses
 
 
 def kinds(value: Any, depth: int = 2) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from headwise.api.rest.classify_request import ClassifyBody
 from headwise.api.rest.reliability import FORMATS
+from headwise.api.status import HTTP_OF_GRPC, INTERNAL, STATUSES
 
 ABOUT = (
     "The gateway that knows what a classifier's last layer means: it reads each model version's head card "
@@ -42,7 +44,33 @@ def json_content(schema: dict[str, Any], example: object) -> dict[str, Any]:
 
 def answered(description: str, example: object) -> dict[str, Any]:
     """An answer in JSON."""
-    return {"description": description, "content": json_content({"type": "object"}, example)}
+    kind = "array" if isinstance(example, list) else "object"
+    return {"description": description, "content": json_content({"type": kind}, example)}
+
+
+def refused(
+    description: str, *, reads_body: bool = True, statuses: Iterable[int] = (), **schemas: Any
+) -> dict[str, Any]:
+    """What every error may be answered with, by status. schemas: by subtype of the media type `application/`.
+
+    statuses: others than those of `api/status.py`. reads_body: whether there are those of a body, too.
+    """
+    known = {status.http for status in STATUSES.values()} - {INTERNAL.http}
+    content = {f"application/{kind.replace('_', '+')}": {"schema": schema} for kind, schema in schemas.items()}
+    return {
+        str(status): {"description": description, "content": content}
+        for status in sorted({*known, *statuses} - (set() if reads_body else _OF_BODIES))
+    }
+
+
+_OF_BODIES = frozenset({413, 415})
+ERROR = {
+    "type": "object",
+    "properties": {"error": {"type": "string"}},
+    "required": ["error"],
+    "additionalProperties": False,
+}
+"""The form of errors on TensorFlow Serving's and V2's paths."""
 
 
 MODEL = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}, "example": "tumor"}
@@ -66,10 +94,21 @@ _SIGNATURE = {
     "method_name": "tensorflow/serving/predict",
     "defaults": {},
 }
-_PROBLEM = {
-    "description": "A problem document (RFC 9457) with a stable `code`",
-    "content": {"application/problem+json": {"schema": {"type": "object"}}},
+_PROBLEM_DOCUMENT = {
+    "type": "object",
+    "properties": {
+        **{name: {"type": "string"} for name in ("type", "title", "detail", "instance", "code", "request_id")},
+        "status": {"type": "integer"},
+        "retryable": {"type": "boolean"},
+    },
+    "required": ["type", "title", "status", "detail", "instance", "code", "request_id", "retryable"],
 }
+_PROBLEM = "A problem document (RFC 9457) with a stable `code`"
+_PROBLEMS = refused(_PROBLEM, reads_body=False, problem_json=_PROBLEM_DOCUMENT)
+_TFS_ERROR = 'An error: `{"error": …}`, with the model server\'s own words where it said them'
+_OF_TFS = frozenset(HTTP_OF_GRPC.values()) - {200}
+_TFS = refused(_TFS_ERROR, statuses=_OF_TFS, json=ERROR)
+_TFS_WITHOUT_BODY = refused(_TFS_ERROR, reads_body=False, statuses=_OF_TFS, json=ERROR)
 _BIN = {
     "low": 0.8,
     "high": 0.9,
@@ -104,7 +143,12 @@ CLASSIFY: dict[str, Any] = {
                 },
             ),
         },
-        "default": _PROBLEM,
+        **refused(
+            f"{_PROBLEM}; of a call of TensorFlow Serving's an error in its form",
+            statuses=_OF_TFS,
+            problem_json=_PROBLEM_DOCUMENT,
+            json=ERROR,
+        ),
     },
 }
 HEAD: dict[str, Any] = {
@@ -125,7 +169,7 @@ HEAD: dict[str, Any] = {
                 "evidence": {"output_0": {"rows": 171, "log_loss": {"before": 0.11, "after": 0.08}}},
             },
         ),
-        "default": _PROBLEM,
+        **_PROBLEMS,
     },
 }
 RELIABILITY: dict[str, Any] = {
@@ -167,12 +211,8 @@ RELIABILITY: dict[str, Any] = {
                 "image/svg+xml": {"schema": {"type": "string"}},
             },
         },
-        "default": _PROBLEM,
+        **_PROBLEMS,
     },
-}
-_TFS = {
-    "description": 'An error: `{"error": …}`, with the model server\'s own words where it said them',
-    "content": {"application/json": {"schema": {"type": "object"}}},
 }
 _EXAMPLES = {"examples": [{"features": [0.1, 0.2, 0.3]}]}
 PREDICT: dict[str, Any] = {
@@ -181,14 +221,14 @@ PREDICT: dict[str, Any] = {
     "requestBody": {"required": True, "content": json_content({"type": "object"}, _ROWS)},
     "responses": {
         "200": answered("The model's own numbers, in rows or in columns as they were sent", {"predictions": [[3.48]]}),
-        "default": _TFS,
+        **_TFS,
     },
 }
 REGRESS: dict[str, Any] = {
     "summary": "One number a row: a regression's value, or the positive class's probability",
     "parameters": [MODEL],
     "requestBody": {"required": True, "content": json_content({"type": "object"}, _EXAMPLES)},
-    "responses": {"200": answered("As TensorFlow Serving answers", {"results": [0.97]}), "default": _TFS},
+    "responses": {"200": answered("As TensorFlow Serving answers", {"results": [0.97]}), **_TFS},
 }
 METADATA: dict[str, Any] = {
     "summary": "Signatures, as TensorFlow Serving answers",
@@ -201,7 +241,7 @@ METADATA: dict[str, Any] = {
                 "metadata": {"signature_def": {"signature_def": {"serving_default": _SIGNATURE}}},
             },
         ),
-        "default": _TFS,
+        **_TFS_WITHOUT_BODY,
     },
 }
 STATUS: dict[str, Any] = {
@@ -216,7 +256,7 @@ STATUS: dict[str, Any] = {
                 ]
             },
         ),
-        "default": _TFS,
+        **_TFS_WITHOUT_BODY,
     },
 }
 MODELS: dict[str, Any] = {
@@ -234,16 +274,17 @@ LIVEZ: dict[str, Any] = {
 }
 READYZ: dict[str, Any] = {
     "summary": "The model server answers, and every model is settled",
-    "responses": {
-        "200": answered(
+    "responses": dict.fromkeys(
+        ("200", "503"),
+        answered(
             "Ready; 503 with the reason where not",
             {
                 "ready": True,
                 "reason": None,
                 "models": {"tumor": {"ready": True, "versions": [3], "reason": None, "code": None}},
             },
-        )
-    },
+        ),
+    ),
 }
 METRICS: dict[str, Any] = {
     "summary": "Prometheus",

@@ -80,7 +80,7 @@ async def infer(gateway: Gateway, request: InferRequest, *, timeout: float) -> I
     signature_name, options = read_options(request.parameters)
     spec = replace(request.spec, signature_name=signature_name)
     arrays = _inputs(request.inputs)
-    raw = tuple(dict.fromkeys(name for one in request.outputs if (name := own_name(one.name))))
+    raw = tuple(dict.fromkeys(name for one in request.outputs if (name := own_name(one.name)) is not None))
     try:
         found = await gateway.classify(spec, lambda _: arrays, options, timeout=timeout, outputs=raw)
     except HeadNotFoundError as no_head:

@@ -152,6 +152,8 @@ async def test_classification_lists_the_best_classes_with_calibrated_values(gate
     [
         ("classes", ["decisions"], {}, InvalidRequestError, "do not answer 'decisions'; they answer 'probabilities'"),
         ("classes", ["nothing"], {}, InvalidRequestError, "has no output 'nothing'; its outputs are 'output_0'"),
+        ("classes", [""], {}, InvalidRequestError, "has no output ''; its outputs are 'output_0'"),
+        ("classes", ["raw."], {}, InvalidRequestError, "has no output ''; its outputs are 'output_0'"),
         ("two", ["labels"], {}, InvalidRequestError, "they answer 'risk.probabilities'"),
         ("two", [Requested("hidden", 1)], {}, InvalidRequestError, "has no classes"),
         ("margin", [Requested("output_0", 1)], {}, InvalidRequestError, "no probabilities to rank"),

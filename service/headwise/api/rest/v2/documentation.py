@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from headwise.api.rest.documentation import MODEL, answered, inlined, json_content
+from headwise.api.rest.documentation import ERROR, MODEL, answered, inlined, json_content, refused
 from headwise.api.rest.v2.bodies import InferBody
 
-_REFUSED = {
-    "description": 'An error: `{"error": …}`, its stable code in the header `headwise-error-code`',
-    "content": {"application/json": {"schema": {"type": "object"}}},
-}
+_ERROR = 'An error: `{"error": …}`, its stable code in the header `headwise-error-code`'
+_REFUSED = refused(_ERROR, json=ERROR)
+_REFUSED_WITHOUT_BODY = refused(_ERROR, reads_body=False, json=ERROR)
 
 INFER: dict[str, Any] = {
     "summary": "Labels and calibrated probabilities, as V2 tensors",
@@ -46,7 +45,7 @@ INFER: dict[str, Any] = {
                 },
             ),
         },
-        "default": _REFUSED,
+        **_REFUSED,
     },
 }
 _INPUT = {"name": "features", "datatype": "FP32", "shape": [-1, 3]}
@@ -64,7 +63,7 @@ LIVE: dict[str, Any] = {
 }
 READY: dict[str, Any] = {
     "summary": "V2: every model is settled",
-    "responses": {"200": answered("Ready; 503 where not", {"ready": True})},
+    "responses": dict.fromkeys(("200", "503"), answered("Ready; 503 where not", {"ready": True})),
 }
 MODELS: dict[str, Any] = {
     "summary": "V2: the names of all models",
@@ -84,19 +83,19 @@ METADATA: dict[str, Any] = {
                 "outputs": [_OUTPUT],
             },
         ),
-        "default": _REFUSED,
+        **_REFUSED_WITHOUT_BODY,
     },
 }
 MODEL_READY: dict[str, Any] = {
     "summary": "V2: whether a model answers",
     "parameters": [MODEL],
     "responses": {
-        "200": answered("Ready; 503 where not", {"name": "tumor", "ready": True}),
-        "default": _REFUSED,
+        **_REFUSED_WITHOUT_BODY,
+        **dict.fromkeys(("200", "503"), answered("Ready; 503 where not", {"name": "tumor", "ready": True})),
     },
 }
 INDEX: dict[str, Any] = {
     "summary": "V2: every version with its state",
     "requestBody": {"content": json_content({"type": "object"}, {"ready": True})},
-    "responses": {"200": answered("Versions", [_INDEXED]), "default": _REFUSED},
+    "responses": {"200": answered("Versions", [_INDEXED]), **_REFUSED},
 }
