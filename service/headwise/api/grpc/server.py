@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 import grpc
@@ -60,6 +61,7 @@ class GrpcServer:
         self._tells_models = gateway.access is None  # health asks nobody who he is
         self._health = health.aio.HealthServicer()
         self._models: frozenset[str] = frozenset()
+        self._stopping: asyncio.Task[None] | None = None
         self._server = grpc.aio.server(
             options=(
                 ("grpc.so_reuseport", int(shared_port)),
@@ -115,4 +117,8 @@ class GrpcServer:
 
     async def stop(self, grace: float | None) -> None:
         """Refuse new calls, give those in flight `grace` seconds; None, also while another stop waits: cut them."""
-        await self._server.stop(grace)
+        if self._stopping is not None:  # grpc.aio crashes where two end together: one destroys what the other cancels
+            self._stopping.cancel()
+            await asyncio.wait([self._stopping])
+        self._stopping = asyncio.create_task(self._server.stop(grace))
+        await asyncio.wait([self._stopping])

@@ -240,3 +240,19 @@ async def test_ipv6_hosts_are_bracketed(models: Models) -> None:
     await server.start()
     assert server.port > 0
     await server.stop(0)
+
+
+@pytest.mark.parametrize("grace", [30, 0.1])
+async def test_a_stop_that_waits_can_be_hurried(models: Models, grace: float) -> None:
+    backend, held = Scripted(models.backend.models), asyncio.Event()
+    backend.before = held.wait
+    async with serving(models, backend) as (server, channel):
+        asked = [asyncio.create_task(classify(channel, request())) for _ in range(3)]
+        async with asyncio.timeout(5):
+            while not backend.timeout:  # noqa: ASYNC110  # nobody tells of it
+                await asyncio.sleep(0.01)
+        waiting = asyncio.create_task(server.stop(grace))
+        await asyncio.sleep(0.1)  # the shorter grace ends as the hurry comes
+        await asyncio.wait_for(asyncio.gather(waiting, server.stop(None)), 5)
+        await asyncio.wait(asked, timeout=5)
+        assert all(isinstance(each.exception(), grpc.aio.AioRpcError) for each in asked)
