@@ -9,7 +9,7 @@ test test-quick coverage: export OMP_NUM_THREADS := 1
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 EXAMPLES := tumor wine digits parity parity_logit parity_two digit_traits severity diabetes
 
-.PHONY: help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost bench bench-quick wrk check lint format types imports security fuzz fuzz-quick sbom audit proto proto-check proto-baseline lock clean
+.PHONY: faults soak help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost bench bench-quick wrk check lint format types imports security fuzz fuzz-quick sbom audit proto proto-check proto-baseline lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -31,14 +31,21 @@ $(ENVIRONMENT): requirements/dev.txt
 	@touch $@
 
 test: $(ENVIRONMENT) .venv-clients/.complete ## every test that needs nothing beyond PyPI
-	@$(BIN)/python -m pytest -m "not system" $(PARALLEL) $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -m "not system and not thorough" $(PARALLEL) $(PYTEST_FLAGS)
 
 test-quick: $(ENVIRONMENT) ## the unit tests, under a minute
 	@$(BIN)/python -m pytest -m "not system" $(PARALLEL) tests/unit $(PYTEST_FLAGS)
 
 test-system: $(ENVIRONMENT) ## the tests that need Debian packages; installs them
 	@(command -v curl && command -v unzip) >/dev/null || (apt-get update -qq && apt-get install -qq -y curl unzip)
-	@$(BIN)/python -m pytest -m system $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -m "system and not thorough" $(PYTEST_FLAGS)
+
+faults: $(ENVIRONMENT) wrk ## every fault of docs/faults.md, which it rewrites; Linux, as root, 12 minutes
+	@(command -v nft && command -v faketime) >/dev/null || (apt-get update -qq && apt-get install -qq -y nftables faketime)
+	@$(BIN)/python -m pytest -m fault --junitxml .faults.xml $(PYTEST_FLAGS); $(BIN)/python docs/faults_page.py .faults.xml
+
+soak: $(ENVIRONMENT) wrk ## a million requests: memory, files and tasks; 4 minutes
+	@$(BIN)/python -m pytest -rP -k a_million_requests tests/faults $(PYTEST_FLAGS)
 
 coverage: $(ENVIRONMENT) ## branch coverage of what runs inside the tests' own process
 	@$(BIN)/coverage erase

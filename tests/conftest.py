@@ -1,6 +1,7 @@
 """Settings for every test."""
 
 import signal
+from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
@@ -33,3 +34,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     told = [value for report in reports for name, value in report.user_properties if name == "summary"]
     for line in told:
         terminalreporter.write_line(str(line))
+
+
+@pytest.fixture(autouse=True)
+def _fault(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
+    """Which fault of `docs/faults.md` a test shows, for the page."""
+    marker = request.node.get_closest_marker("fault")
+    if marker is not None:
+        record_property("fault", marker.args[0])
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Writes down a figure, for the page."""
+
+    def write(text: str) -> None:
+        record_property("measured", text)
+
+    return write

@@ -220,7 +220,8 @@ def test_memory_that_runs_short(tmp_path: Path, measured: Measured) -> None:
         _until(lambda: not (group / "cgroup.procs").read_text())
         group.rmdir()
     counted = {status: statuses.count(status) for status in sorted(set(statuses))}
-    measured(f"{len(statuses)} bodies of {len(rows) >> 20} MB in 600 MB: {counted}; the gateway lives, and answers afterwards")
+    size = len(rows) >> 20
+    measured(f"{len(statuses)} bodies of {size} MB in 600 MB: {counted}; the gateway lives, and answers afterwards")
     assert set(statuses) == {200, 503}
 
 

@@ -60,7 +60,7 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         """At a stop: whoever has begun to ask is answered, and who has only just come is given a moment to."""
         if self.scope is None:
-            self.loop.call_later(_A_MOMENT, self._leave)
+            self.loop.call_later(_A_MOMENT, self._leave)  # type: ignore[unreachable]  # uvicorn's types say so
         elif self._refused or not self._head_begun():
             super().shutdown()
 
@@ -105,7 +105,7 @@ class Connection(HttpToolsProtocol):
 
     def _leave(self) -> None:
         if self.scope is None:
-            self.transport.close()
+            self.transport.close()  # type: ignore[unreachable]  # as above
 
     def _refuse(self, status: int, text: str) -> None:
         self._refused = True
