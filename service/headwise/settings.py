@@ -5,11 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -221,7 +221,7 @@ class Settings(BaseSettings):
         return found
 
 
-def _refused(first: ErrorDetails, settings: type[Settings]) -> str:
+def _refused(first: Mapping[str, Any], settings: type[Settings]) -> str:
     """What is wrong with a setting; a value that may be a secret is not repeated."""
     name = ".".join(map(str, first["loc"]))
     known = settings.model_fields.get(str(first["loc"][0])) if first["loc"] else None

@@ -40,3 +40,9 @@ def test_every_setting_stands_with_its_default_and_its_meaning() -> None:
 
 def test_every_verb_of_a_scope_stands_with_what_it_grants() -> None:
     assert rows("access.md").keys() == {*VERBS, EVERY}
+
+
+def test_every_test_that_the_security_page_names_is_there() -> None:
+    named = re.findall(r"`(tests/[^`]+\.py)`", (DOCS / "security.md").read_text("utf-8"))
+    assert len(named) > 20
+    assert [name for name in named if not (DOCS.parent / name).is_file()] == []
