@@ -1,7 +1,8 @@
 """The one implementation behind every surface."""
 
 from headwise.gateway.classification import NO_OPTIONS, BatchAnswer, Classification, HeadAnswer, RequestOptions
-from headwise.gateway.gateway import Gateway, ReadInputs
+from headwise.gateway.gateway import Gateway
+from headwise.gateway.inputs import ReadInputs
 from headwise.gateway.row_lists import RowLists
 
 __all__ = [
