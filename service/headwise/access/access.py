@@ -8,6 +8,7 @@ from headwise.access.caller import Authenticator, Caller, Credentials
 from headwise.access.rates import Limiter
 from headwise.access.scopes import Verb
 from headwise.errors import PermissionDeniedError, RateLimitedError, UnauthenticatedError
+from headwise.telemetry import trail
 
 _NOTHING = Credentials()
 _SHOWN: ContextVar[Credentials] = ContextVar("headwise.credentials", default=_NOTHING)
@@ -61,4 +62,8 @@ class Access:
             return False
 
     def _caller(self) -> Caller:
-        return self._authenticator.caller(_SHOWN.get())
+        caller = self._authenticator.caller(_SHOWN.get())
+        told = trail.current()
+        if told is not None:
+            told.caller = caller.id
+        return caller

@@ -39,6 +39,8 @@ _OPTIONS = (
 )
 _LEAST_KEEPALIVE = 15.0
 """Seconds. A server of default settings ends a connection at the third ping without data: no call may meet it."""
+_CUT_OFF = "Stream removed"
+"""What it says of a connection on which noise came."""
 _TOO_LARGE = "CLIENT: Received message larger than max"
 """What this side's gRPC says of an answer that it does not take; a server's own refusal has the same status."""
 
@@ -160,7 +162,8 @@ class TFServingBackend:
 
     def _translated(self, error: grpc.aio.AioRpcError, timeout: float) -> Exception:
         status, detail = error.code(), error.details() or ""
-        if status is grpc.StatusCode.UNAVAILABLE:
+        cut_off = status is grpc.StatusCode.UNKNOWN and detail.startswith(_CUT_OFF)
+        if status is grpc.StatusCode.UNAVAILABLE or cut_off:
             return BackendUnavailableError(f"the model server at {self.target} is not available: {detail}")
         if status is grpc.StatusCode.DEADLINE_EXCEEDED:
             return BackendTimeoutError(f"the model server did not answer within {timeout:.3g} s")

@@ -70,6 +70,8 @@ class Requests:
         if model:
             event["model"] = model if len(model) <= LONGEST else _cut(model)
         if trail is not None:
+            if trail.caller is not None:
+                event["caller"] = trail.caller
             if trail.version is not None:
                 event["version"] = trail.version
             if trail.rows is not None:

@@ -12,10 +12,11 @@ Counts = Mapping[str, Mapping[str, int]]
 class Trail:
     """Of one request; where it has several answers, as a stream does, they add up.
 
-    version: the one that answered, last. abstained: rows without an answer, by head. code: of the error that it met.
+    version: the one that answered, last. abstained: rows without an answer, by head. code: of the error that it met. caller: the id of
+    its key.
     """
 
-    __slots__ = ("abstained", "code", "decided", "rows", "version")
+    __slots__ = ("abstained", "caller", "code", "decided", "rows", "version")
 
     def __init__(self) -> None:
         self.version: int | None = None
@@ -23,6 +24,7 @@ class Trail:
         self.decided: Counts = {}
         self.abstained: Mapping[str, int] = {}
         self.code: str | None = None
+        self.caller: str | None = None
 
     def answered(
         self,

@@ -52,7 +52,7 @@ async def held(folder: Path, **options: Any) -> tuple[Gateway, Held]:
 
 
 async def begun(*calls: Awaitable[Any]) -> list[asyncio.Future[Any]]:
-    tasks = [asyncio.ensure_future(call) for call in calls]
+    tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(call) for call in calls]
     for _ in range(10):
         await asyncio.sleep(0)
     return tasks
