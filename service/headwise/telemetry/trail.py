@@ -12,8 +12,8 @@ Counts = Mapping[str, Mapping[str, int]]
 class Trail:
     """Of one request; where it has several answers, as a stream does, they add up.
 
-    version: the one that answered, last. abstained: rows without an answer, by head. code: of the error that it met. caller: the id of
-    its key.
+    version: the one that answered, last. abstained: rows without an answer, by head. code: of the error that it met.
+    caller: the id of its key.
     """
 
     __slots__ = ("abstained", "caller", "code", "decided", "rows", "version")
