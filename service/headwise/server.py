@@ -131,7 +131,7 @@ async def _drain(application: Application, http: HttpServer, serving: asyncio.Ta
     application.rest.operations.draining = True
     await application.grpc.set_ready(False)
     http.say_goodbye()
-    if stop.asked.is_set() and stop.delays:
+    if stop.delays:
         await stop.hurried_within(settings.drain_delay)
     http.should_exit = True
     finished = asyncio.gather(serving, application.grpc.stop(settings.drain_timeout), return_exceptions=True)

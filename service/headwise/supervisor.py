@@ -22,7 +22,7 @@ from headwise.settings import EMBEDDED, Settings
 
 _log = structlog.get_logger(__name__)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _STABLE = 30.0
 """A child that lived so many seconds is restarted without a longer pause."""
 
@@ -69,11 +69,15 @@ class SupervisedProcess:
         try:
             while True:
                 started = self._clock()
-                self._child = await asyncio.create_subprocess_exec(*self.command, start_new_session=True)
-                code = await self._child.wait()
-                if self._clock() - started > _STABLE:
-                    pause = _FIRST_PAUSE
-                _log.error(f"{self._name} ended, restarting", exit_code=code, in_seconds=pause)
+                try:
+                    self._child = await asyncio.create_subprocess_exec(*self.command, start_new_session=True)
+                except OSError as error:  # the system has no room for it; it may have later
+                    _log.error(f"{self._name} cannot be started, trying again", reason=str(error), in_seconds=pause)
+                else:
+                    code = await self._child.wait()
+                    if self._clock() - started > _STABLE:
+                        pause = _FIRST_PAUSE
+                    _log.error(f"{self._name} ended, restarting", exit_code=code, in_seconds=pause)
                 await self._sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
         finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -74,6 +75,79 @@ async def test_a_child_that_ends_is_started_again(tmp_path: Path) -> None:
     assert first != second
     assert log[0]["event"] == "worker 7 ended, restarting"
     assert (log[0]["exit_code"], log[0]["log_level"]) == (3, "error")
+
+
+class Time:
+    """A clock that only pauses move; a test's task ends after so many."""
+
+    def __init__(self, pauses: int, *, lived: float = 0.0) -> None:
+        self.now, self.slept = 0.0, list[float]()
+        self._left, self._lived = pauses, lived
+
+    def clock(self) -> float:
+        """Each look at it is later by what a child lives."""
+        self.now += self._lived
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        self._left -= 1
+        if self._left == 0:
+            raise asyncio.CancelledError
+
+
+async def restarts(time: Time, *command: str) -> list[Any]:
+    """What the log tells of a child that never lives."""
+    process = SupervisedProcess(command, name="worker 1", sleep=time.sleep, clock=time.clock)
+    with capture_logs() as log, pytest.raises(asyncio.CancelledError):
+        await process.run()
+    return log
+
+
+async def test_a_child_that_ends_at_once_is_started_less_and_less_often(capfd: pytest.CaptureFixture[str]) -> None:
+    time = Time(9)
+    log = await restarts(time, "false")
+    assert time.slept == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0, 10.0]
+    assert [(line["event"], line["exit_code"]) for line in log] == [("worker 1 ended, restarting", 1)] * 9
+    assert [line["in_seconds"] for line in log] == time.slept
+
+
+async def test_a_child_that_lived_is_started_again_soon() -> None:
+    time = Time(4, lived=31.0)
+    await restarts(time, "false")
+    assert time.slept == [0.2, 0.2, 0.2, 0.2]
+
+
+async def test_a_child_that_the_system_has_no_room_for_is_tried_again(tmp_path: Path) -> None:
+    time = Time(3)
+    log = await restarts(time, str(tmp_path / "missing"))
+    assert time.slept == [0.2, 0.4, 0.8]
+    assert {line["event"] for line in log} == {"worker 1 cannot be started, trying again"}
+    assert "No such file" in log[0]["reason"]
+
+
+async def test_a_running_child_can_be_told_something(tmp_path: Path) -> None:
+    file = tmp_path / "pids"
+    process = child(file, WAIT, first="import signal, sys; signal.signal(signal.SIGUSR1, lambda *_: sys.exit(9));")
+    process.tell(signal.SIGKILL)  # before it runs there is nobody to hear
+    with capture_logs() as log:
+        task = asyncio.create_task(process.run())
+        await until(lambda: pids(file))
+        process.tell(signal.SIGUSR1)
+        await until(lambda: len(pids(file)) == 2)
+        await stopped(task)
+    assert log[0]["exit_code"] == 9
+
+
+async def test_the_last_signal_can_be_another(tmp_path: Path) -> None:
+    file = tmp_path / "pids"
+    process = child(file, WAIT, first=DEAF, grace=20)
+    process.farewell = signal.SIGINT
+    task = asyncio.create_task(process.run())
+    await until(lambda: pids(file))
+    async with asyncio.timeout(10):
+        await stopped(task)
 
 
 async def test_a_stop_ends_the_child_and_waits_for_it(tmp_path: Path) -> None:

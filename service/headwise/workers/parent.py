@@ -16,6 +16,7 @@ from headwise.settings import Settings, address
 from headwise.supervisor import EmbeddedModelServer, SupervisedProcess, embedded_model_server, private_folder
 from headwise.telemetry import logs
 from headwise.workers.duty import Duty
+from headwise.workers.pulse import Pulse, Ward, look_after
 
 _CLOSING = 1.0
 """Seconds that a worker may take to end after its requests have had their time."""
@@ -75,8 +76,10 @@ async def _keep(duties: Sequence[Duty], model_server: EmbeddedModelServer | None
     settings = duties[0].settings
     grace = settings.drain_delay + settings.drain_timeout + _CLOSING
     processes = [SupervisedProcess(duty.command, name=f"worker {duty.number}", grace=grace) for duty in duties]
+    wards = [Ward(duty.number, process, Pulse(duty.pulse)) for duty, process in zip(duties, processes, strict=True)]
     workers = [asyncio.create_task(process.run()) for process in processes]
-    others = [asyncio.create_task(stop.asked.wait()), asyncio.create_task(_announce(duties))]
+    tasks_beside = (stop.asked.wait(), _announce(duties), look_after(wards))
+    others = [asyncio.create_task(beside) for beside in tasks_beside]
     if model_server is not None:
         others.append(asyncio.create_task(model_server.run()))
     try:
