@@ -8,7 +8,7 @@ import gc
 import resource
 import socket
 from collections.abc import Callable, Coroutine
-from typing import cast
+from typing import Any, cast
 
 import structlog
 import uvicorn
@@ -136,7 +136,8 @@ async def _drain(application: Application, http: HttpServer, serving: asyncio.Ta
     http.should_exit = True
     finished = asyncio.gather(serving, application.grpc.stop(settings.drain_timeout), return_exceptions=True)
     hurry = asyncio.create_task(stop.hurry.wait())
-    await asyncio.wait([finished, hurry], timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
+    either: list[asyncio.Future[Any]] = [finished, hurry]
+    await asyncio.wait(either, timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
     hurry.cancel()
     for _ in range(_CUTS):
         if finished.done():

@@ -36,13 +36,15 @@ def alive(pid: int) -> bool:
 class GatewayProcess:
     """Started by `with`; stopped as Ctrl-C does it."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *arguments: str, environment: dict[str, str] | None = None, python: str = sys.executable
+    ) -> None:
         self.workers = int(arguments[arguments.index("--workers") + 1]) if "--workers" in arguments else 1
         self._lines: list[str] = []
         self._started = threading.Event()
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "headwise", "serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"),
+                *(python, "-m", "headwise", "serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"),
                 *arguments,
             ],
             stderr=subprocess.PIPE,

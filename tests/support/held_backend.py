@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import grpc
 import numpy as np
@@ -49,7 +50,7 @@ class HeldBackend:
 def held_backend() -> Iterator[HeldBackend]:
     """One that listens."""
     backend = HeldBackend()
-    handlers = {
+    handlers: dict[str, dict[str, Any]] = {
         "tensorflow.serving.ModelService": {"GetModelStatus": backend.status},
         "tensorflow.serving.PredictionService": {"Predict": backend.predict},
     }

@@ -1,6 +1,7 @@
 """The model server's process: restarted when it ends, stopped with its parent, and nothing left behind."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from headwise.confinement import Confinement
 from headwise.errors import ConfigurationError
 from headwise.settings import Settings
 from headwise.supervisor import (
@@ -172,7 +174,7 @@ async def test_a_child_that_ignores_the_stop_is_killed(tmp_path: Path) -> None:
 
 
 async def test_the_embedded_server_leaves_no_folder(tmp_path: Path) -> None:
-    server = EmbeddedModelServer(["--no-such-flag"], tmp_path / "folder")
+    server = EmbeddedModelServer(["--no-such-flag"], tmp_path / "folder", Confinement())
     socket = Path(server.target.removeprefix("unix:"))
     assert socket.parent == tmp_path / "folder"
     assert entries(tmp_path) == [], "nothing is there before it runs, so a failed start leaves nothing"
@@ -186,13 +188,36 @@ async def test_the_embedded_server_leaves_no_folder(tmp_path: Path) -> None:
 def test_the_embedded_server_is_for_the_models_of_the_settings(tmp_path: Path) -> None:
     assert embedded_model_server(Settings(backend="elsewhere:8500")) is None
     folder = embedded_model_server(Settings(models=tmp_path))
-    file = embedded_model_server(Settings(model_config_file=tmp_path / "models.config"), tmp_path)
+    file = embedded_model_server(Settings(model_config_file=tmp_path / "models.config"))
     assert folder is not None
     assert file is not None
     assert f"--models {tmp_path} " in " ".join(folder.process.command)
     assert f"--model-config-file {tmp_path}/models.config " in " ".join(file.process.command)
-    assert file.target == f"unix:{tmp_path}/model-server.sock"
+    assert folder.target.startswith("unix:")
     assert folder.target != file.target
+
+
+def test_the_embedded_server_is_confined_as_the_settings_say() -> None:
+    server = embedded_model_server(Settings(model_server_memory=1 << 30))
+    assert server is not None
+    command = server.process.command
+    assert json.loads(command[command.index("headwise.confinement") + 1]) == {"user": None, "memory": 1 << 30}
+
+
+@pytest.mark.parametrize(("name", "value"), [("model_server_user", "1:1"), ("model_server_memory", 1 << 30)])
+def test_a_model_server_of_somebody_else_cannot_be_confined(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"setting {name}: the model server elsewhere:8500 is none that"):
+        embedded_model_server(Settings(backend="elsewhere:8500", **{name: value}))
+
+
+async def test_a_child_has_the_environment_that_it_is_given(tmp_path: Path) -> None:
+    file = tmp_path / "found"
+    note = "import os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(' '.join(sorted(os.environ)) + '.')"
+    process = SupervisedProcess([sys.executable, "-S", "-c", note, str(file)], environment={"ONE": "1", "TWO": "2"})
+    task = asyncio.create_task(process.run())
+    await until(lambda: file.exists() and file.read_text().endswith("."))
+    await stopped(task)
+    assert {"ONE", "TWO"} <= set(file.read_text()[:-1].split()) <= {"ONE", "TWO", "LC_CTYPE"}
 
 
 def test_a_private_folder_is_for_one_user_and_goes_with_all_that_is_in_it() -> None:

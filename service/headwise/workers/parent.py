@@ -50,7 +50,7 @@ async def _run(settings: Settings) -> None:
         HeldPort("grpc", *address(settings.grpc, "grpc")) as grpc,
         private_folder() as folder,
     ):
-        model_server = embedded_model_server(settings, folder)
+        model_server = embedded_model_server(settings)
         duties = _duties(settings, http, grpc, folder, model_server)
         say(
             f"starting; HTTP on {http}, gRPC on port {grpc.port}, backend {settings.backend}, "
@@ -64,7 +64,8 @@ def _duties(
     settings: Settings, http: HeldPort, grpc: HeldPort, folder: Path, model_server: EmbeddedModelServer | None
 ) -> list[Duty]:
     backend = settings.backend if model_server is None else model_server.target
-    settled = settings.model_copy(update={"http": str(http), "grpc": str(grpc), "backend": backend})
+    done_here = {"model_server_user": None, "model_server_memory": None}
+    settled = settings.model_copy(update={"http": str(http), "grpc": str(grpc), "backend": backend, **done_here})
     return [
         Duty(settings=settled, number=number, parent=os.getpid(), folder=folder, starting=model_server is not None)
         for number in range(1, settings.workers + 1)
@@ -78,8 +79,11 @@ async def _keep(duties: Sequence[Duty], model_server: EmbeddedModelServer | None
     processes = [SupervisedProcess(duty.command, name=f"worker {duty.number}", grace=grace) for duty in duties]
     wards = [Ward(duty.number, process, Pulse(duty.pulse)) for duty, process in zip(duties, processes, strict=True)]
     workers = [asyncio.create_task(process.run()) for process in processes]
-    tasks_beside = (stop.asked.wait(), _announce(duties), look_after(wards))
-    others = [asyncio.create_task(beside) for beside in tasks_beside]
+    others = [
+        asyncio.create_task(stop.asked.wait()),
+        asyncio.create_task(_announce(duties)),
+        asyncio.create_task(look_after(wards)),
+    ]
     if model_server is not None:
         others.append(asyncio.create_task(model_server.run()))
     try:

@@ -41,7 +41,7 @@ HALF_A_CALL = frame(HEADERS, END_HEADERS, 1, headers(method="POST", scheme="http
 
 @asynccontextmanager
 async def connected(**seconds: float) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    server = grpc.aio.server(options=options(**seconds))  # type: ignore[arg-type]
+    server = grpc.aio.server(options=options(**seconds))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
