@@ -27,7 +27,7 @@ class Stop:
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.hurry = asyncio.Event()
-        self.delays = True
+        self.delays = False
 
     def ask(self, *, delays: bool) -> None:
         """Stop; whoever asks again cannot wait."""

@@ -171,13 +171,14 @@ async def _drain(application: Application, http: HttpServer, serving: asyncio.Ta
     application.rest.operations.draining = True
     await application.grpc.set_ready(False)
     http.say_goodbye()
-    if stop.asked.is_set() and stop.delays:
+    if stop.delays:
         await stop.hurried_within(settings.drain_delay)
     http.should_exit = True
     ending = serving, application.grpc.stop(settings.drain_timeout)
     finished: asyncio.Future[Any] = asyncio.gather(*ending, return_exceptions=True)
     hurry = asyncio.create_task(stop.hurry.wait())
-    await asyncio.wait([finished, hurry], timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
+    either: list[asyncio.Future[Any]] = [finished, hurry]
+    await asyncio.wait(either, timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
     hurry.cancel()
     for _ in range(_CUTS):
         if finished.done():

@@ -117,6 +117,12 @@ class Settings(BaseSettings):
         description="How long a gateway that is told to stop (SIGTERM) says so and serves on, before it closes.",
     )
     drain_timeout: float = Field(10.0, ge=0, description="How long requests in flight may take to finish at a stop.")
+    model_server_user: str | None = Field(
+        None, description="Whose rights the embedded model server has: NAME, UID or UID:GID; needs a gateway of root."
+    )
+    model_server_memory: int | None = Field(
+        None, gt=0, description="How much memory the embedded model server may have for data (Linux); 1 GiB at least."
+    )
     required_models: frozenset[str] = Field(frozenset(), description="Models without which /readyz answers 503.")
     tfs_nonfinite: Literal["error", "bare"] = Field(
         "error",

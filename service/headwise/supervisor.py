@@ -12,17 +12,18 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import structlog
 
+from headwise.confinement import Confinement, passed_on
 from headwise.errors import ConfigurationError
 from headwise.settings import EMBEDDED, Settings
 
 _log = structlog.get_logger(__name__)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _STABLE = 30.0
 """A child that lived so many seconds is restarted without a longer pause."""
 
@@ -37,7 +38,8 @@ class SupervisedProcess:
     """A child that is restarted when it ends, with growing pauses, until it is stopped.
 
     It runs in a session of its own, so Ctrl-C reaches only the parent, which stops its children in order. name: for
-    the log. grace: seconds that the child may take to end when it is told to, by the signal `farewell`.
+    the log. grace: seconds that the child may take to end when it is told to, by the signal `farewell`. environment:
+    the child's, by default that of this process.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class SupervisedProcess:
         *,
         name: str = "model server",
         grace: float = 1.0,
+        environment: Mapping[str, str] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -53,6 +56,7 @@ class SupervisedProcess:
         self.farewell = signal.SIGTERM
         self._name = name
         self._grace = grace
+        self._environment = environment
         self._sleep = sleep
         self._clock = clock
         self._child: asyncio.subprocess.Process | None = None
@@ -69,11 +73,17 @@ class SupervisedProcess:
         try:
             while True:
                 started = self._clock()
-                self._child = await asyncio.create_subprocess_exec(*self.command, start_new_session=True)
-                code = await self._child.wait()
-                if self._clock() - started > _STABLE:
-                    pause = _FIRST_PAUSE
-                _log.error(f"{self._name} ended, restarting", exit_code=code, in_seconds=pause)
+                try:
+                    self._child = await asyncio.create_subprocess_exec(
+                        *self.command, env=self._environment, start_new_session=True
+                    )
+                except OSError as error:  # the system has no room for it; it may have later
+                    _log.error(f"{self._name} cannot be started, trying again", reason=str(error), in_seconds=pause)
+                else:
+                    code = await self._child.wait()
+                    if self._clock() - started > _STABLE:
+                        pause = _FIRST_PAUSE
+                    _log.error(f"{self._name} ended, restarting", exit_code=code, in_seconds=pause)
                 await self._sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
@@ -100,41 +110,35 @@ class SupervisedProcess:
 class EmbeddedModelServer:
     """The model server of `headwise model-server` as a child; `target` is where it listens: a socket in the folder.
 
-    The folder is made when it runs, if it is not there, and removed at the end.
+    The folder is made when it runs, for the user that it has, and removed at the end.
     """
 
-    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
+    def __init__(self, arguments: Sequence[str], folder: Path, confinement: Confinement) -> None:
         self._folder = folder
+        self._confinement = confinement
         self.target = f"unix:{self._folder / 'model-server.sock'}"
-        self.process = SupervisedProcess(
-            [
-                sys.executable,
-                "-m",
-                "headwise",
-                "model-server",
-                *arguments,
-                "--listen",
-                self.target,
-                "--exit-with-parent",
-                str(os.getpid()),
-            ]
-        )
+        program = [sys.executable, "-m", "headwise", "model-server", *arguments]
+        told = ["--listen", self.target, "--exit-with-parent", str(os.getpid())]
+        self.process = SupervisedProcess(confinement.command([*program, *told]), environment=passed_on(os.environ))
 
     async def run(self) -> None:
         """Run until cancelled; leaves no process and no file."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._folder.mkdir(mode=0o700)
         try:
+            if self._confinement.user is not None:
+                os.chown(self._folder, *self._confinement.user)
             await self.process.run()
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def embedded_model_server(settings: Settings, folder: Path | None = None) -> EmbeddedModelServer | None:
+def embedded_model_server(settings: Settings) -> EmbeddedModelServer | None:
     """The embedded model server for the models of the settings, not yet running; None where another one is meant.
 
-    folder: where its socket will be, by default one of its own. Raises: ConfigurationError if it cannot run.
+    Raises: ConfigurationError if it cannot run.
     """
     if settings.backend != EMBEDDED:
+        _refuse_confinement(settings)
         return None
     if importlib.util.find_spec("tensorflow") is None:
         raise ConfigurationError(
@@ -145,7 +149,17 @@ def embedded_model_server(settings: Settings, folder: Path | None = None) -> Emb
         models = ["--model-config-file", str(settings.model_config_file), _LABELS_AHEAD]
     else:
         models = ["--models", str(settings.models)]
-    return EmbeddedModelServer([*models, *_FEW_RETRIES], folder or _free_name())
+    confinement = Confinement.of(settings.model_server_user, settings.model_server_memory)
+    return EmbeddedModelServer([*models, *_FEW_RETRIES], _free_name(), confinement)
+
+
+def _refuse_confinement(settings: Settings) -> None:
+    for name in ("model_server_user", "model_server_memory"):
+        if getattr(settings, name) is not None:
+            raise ConfigurationError(
+                f"setting {name}: the model server {settings.backend} is none that this gateway starts; "
+                "leave it out, and confine that one where it is started"
+            )
 
 
 @contextlib.contextmanager

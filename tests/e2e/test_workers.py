@@ -127,6 +127,27 @@ def test_a_worker_that_dies_is_restarted_and_requests_go_on(gateway: GatewayProc
     assert [gateway.log.count(f"headwise {text}") for text in ("starting;", "serving logit 1", "ready;")] == [1, 1, 1]
 
 
+def test_a_worker_that_dies_is_back_in_two_seconds(gateway: GatewayProcess, temporary: Path) -> None:
+    (ready,) = temporary.glob("*/1.ready")
+    took = []
+    for _ in range(3):  # others may need the machine, too
+        reported = ready.stat().st_mtime_ns
+        (killed,) = [pid for pid in workers(gateway) if b'"number":1' in command(pid)]
+        began = time.monotonic()
+        os.kill(killed, signal.SIGKILL)
+        gateway.wait_for(lambda reported=reported: ready.stat().st_mtime_ns != reported)
+        took.append(time.monotonic() - began)
+    assert min(took) <= 2
+
+
+def test_workers_show_that_they_move(gateway: GatewayProcess, temporary: Path) -> None:
+    pulses = sorted(temporary.glob("*/*.pulse"))
+    assert [pulse.name for pulse in pulses] == ["1.pulse", "2.pulse"]
+    for pulse in pulses:
+        seen = pulse.read_bytes()
+        gateway.wait_for(lambda pulse=pulse, seen=seen: pulse.read_bytes() != seen)
+
+
 def test_a_worker_listens_when_it_knows_its_models(backend: tuple[str, ...]) -> None:
     asked, answer = Event(), Event()
 

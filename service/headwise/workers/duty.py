@@ -31,6 +31,11 @@ class Duty(BaseModel):
         return [sys.executable, "-m", "headwise.workers.worker", self.model_dump_json()]
 
     @property
+    def pulse(self) -> Path:
+        """The file by which the parent knows that the worker moves."""
+        return self.folder / f"{self.number}.pulse"
+
+    @property
     def _news(self) -> Path:
         return self.folder / f"{self.number}.ready"
 

@@ -19,6 +19,7 @@ from headwise.settings import Settings, address
 from headwise.supervisor import EmbeddedModelServer, SupervisedProcess, embedded_model_server, private_folder
 from headwise.telemetry import logs
 from headwise.workers.duty import Duty
+from headwise.workers.pulse import Pulse, Ward, look_after
 
 _CLOSING = 1.0
 """Seconds that a worker may take to end after its requests have had their time."""
@@ -54,7 +55,7 @@ async def _run(settings: Settings) -> None:
             if at is not None
         }
         folder = held.enter_context(private_folder())
-        model_server = embedded_model_server(settings, folder)
+        model_server = embedded_model_server(settings)
         duties = _duties(settings, ports, folder, model_server)
         warn_if_open(settings)
         say(
@@ -81,7 +82,9 @@ def _duties(
     settings: Settings, ports: Mapping[str, HeldPort], folder: Path, model_server: EmbeddedModelServer | None
 ) -> list[Duty]:
     backend = settings.backend if model_server is None else model_server.target
-    settled = settings.model_copy(update={"backend": backend, **{name: str(port) for name, port in ports.items()}})
+    done_here = {"model_server_user": None, "model_server_memory": None}
+    listening = {name: str(port) for name, port in ports.items()}
+    settled = settings.model_copy(update={"backend": backend, **listening, **done_here})
     return [
         Duty(settings=settled, number=number, parent=os.getpid(), folder=folder, starting=model_server is not None)
         for number in range(1, settings.workers + 1)
@@ -93,8 +96,13 @@ async def _keep(duties: Sequence[Duty], model_server: EmbeddedModelServer | None
     settings = duties[0].settings
     grace = settings.drain_delay + settings.drain_timeout + _CLOSING
     processes = [SupervisedProcess(duty.command, name=f"worker {duty.number}", grace=grace) for duty in duties]
+    wards = [Ward(duty.number, process, Pulse(duty.pulse)) for duty, process in zip(duties, processes, strict=True)]
     workers = [asyncio.create_task(process.run()) for process in processes]
-    others = [asyncio.create_task(stop.asked.wait()), asyncio.create_task(_announce(duties))]
+    others = [
+        asyncio.create_task(stop.asked.wait()),
+        asyncio.create_task(_announce(duties)),
+        asyncio.create_task(look_after(wards)),
+    ]
     if model_server is not None:
         others.append(asyncio.create_task(model_server.run()))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import shutil
 import sys
@@ -17,6 +18,7 @@ from headwise.telemetry import logs
 from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.shared import share
 from headwise.workers.duty import Duty
+from headwise.workers.pulse import Pulse
 
 _log = structlog.get_logger(__name__)
 
@@ -25,6 +27,7 @@ _PARENT_CHECK = 0.5
 
 def main(argument: str) -> None:
     """Serve until the parent says so, or is gone. Exit code 2: it cannot start."""
+    faulthandler.enable()  # a worker that is ended because it stands still says where
     duty = Duty.model_validate_json(argument)
     logs.configure(duty.settings.log_format, duty.settings.log_level, worker=duty.number)
     try:
@@ -53,8 +56,10 @@ async def _work(duty: Duty) -> None:
 
 
 async def _leave(duty: Duty, stop: Stop) -> None:
-    """Stop when the parent is gone."""
-    while not _orphaned(duty):  # noqa: ASYNC110  # no event tells of it
+    """Stop when the parent is gone; until then let it see that we move."""
+    pulse = Pulse(duty.pulse)
+    while not _orphaned(duty):  # no event tells of it
+        pulse.beat()
         await asyncio.sleep(_PARENT_CHECK)
     stop.ask(delays=False)
 

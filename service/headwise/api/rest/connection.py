@@ -59,8 +59,8 @@ class Connection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """At a stop: whoever has begun to ask is answered, and who has only just come is given a moment to."""
-        if self.scope is None:
-            self.loop.call_later(_A_MOMENT, self._leave)  # type: ignore[unreachable]  # uvicorn's types say so
+        if self._silent():
+            self.loop.call_later(_A_MOMENT, self._leave)
         elif self._refused or not self._head_begun():
             super().shutdown()
 
@@ -103,9 +103,13 @@ class Connection(HttpToolsProtocol):
         """Bytes of the head, complete."""
         return len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
 
+    def _silent(self) -> bool:
+        """Whether nothing has come yet."""
+        return not self._heads and not self._head
+
     def _leave(self) -> None:
-        if self.scope is None:
-            self.transport.close()  # type: ignore[unreachable]  # as above
+        if self._silent():
+            self.transport.close()
 
     def _refuse(self, status: int, text: str) -> None:
         self._refused = True
