@@ -6,6 +6,8 @@ from collections.abc import Callable
 import pytest
 from hypothesis import settings
 
+from support.standing import Measured
+
 # A shell without job control lets its background jobs ignore SIGINT, and children inherit that: tests that
 # interrupt a child would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -23,6 +25,7 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much is asked of tests that could go on for ever."""
+    parser.addoption("--in-time", action="store_true", help="hold tests of faults to their times: nothing else may run")
     parser.addoption(
         "--openapi-examples", type=int, default=50, help="requests an operation in tests/e2e/test_openapi_fuzz.py"
     )
@@ -45,10 +48,6 @@ def _fault(request: pytest.FixtureRequest, record_property: Callable[[str, objec
 
 
 @pytest.fixture
-def measured(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Writes down a figure, for the page."""
-
-    def write(text: str) -> None:
-        record_property("measured", text)
-
-    return write
+def measured(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Measured:
+    """Writes down figures, for the page of faults."""
+    return Measured(record_property, strict=request.config.getoption("--in-time"))

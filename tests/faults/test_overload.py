@@ -107,11 +107,11 @@ def test_twice_the_load(tmp_path: Path, measured: Measured) -> None:
         f"capacity {CAPACITY:.0f}/s, offered {2 * CAPACITY:.0f}/s for 15 s, `queue_timeout` 0.25, p99 unloaded "
         f"{unloaded * 1000:.0f} ms. With admission: {told(with_admission)}. Without: {told(without)}"
     )
-    assert with_admission.goodput >= 0.95 * CAPACITY
-    assert with_admission.accepted <= 2 * unloaded + 0.25
-    assert with_admission.refused <= 0.02
-    assert with_admission.health <= 0.1
-    assert with_admission.recovery <= 5
+    measured.below(0.95 * CAPACITY, with_admission.goodput)
+    measured.below(with_admission.accepted, 2 * unloaded + 0.25)
+    measured.below(with_admission.refused, 0.02)
+    measured.below(with_admission.health, 0.1)
+    measured.below(with_admission.recovery, 5)
     assert without.accepted > 4 * with_admission.accepted
 
 
@@ -119,8 +119,8 @@ def test_twice_the_load(tmp_path: Path, measured: Measured) -> None:
 def test_what_is_refused_is_refused_at_once_and_health_is_answered(tmp_path: Path, measured: Measured) -> None:
     _, run = overloaded(tmp_path, 3, queue_timeout=0.25)
     measured(f"twice the load for 3 s: {told(run)}")
-    assert run.goodput > 0.8 * CAPACITY
-    assert run.accepted < 1
+    measured.below(0.8 * CAPACITY, run.goodput)
+    measured.below(run.accepted, 1)
 
 
 def figures(gateway: GatewayProcess) -> tuple[float, int]:

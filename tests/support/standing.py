@@ -97,8 +97,21 @@ def publish(folder: Path, backends: list[FaultyBackend], *, run: Callable[[Array
                 backend.memory.models[name] = dict(backends[0].memory.models[name])
 
 
-Measured = Callable[[str], None]
-"""Writes down a figure for the page."""
+class Measured:
+    """Writes down figures, for the page of faults; told: where. strict: whether bounds on time hold, as they cannot be
+    expected to while other tests run."""
+
+    def __init__(self, told: Callable[[str, object], None], *, strict: bool) -> None:
+        self._told = told
+        self._strict = strict
+
+    def __call__(self, text: str) -> None:
+        self._told("measured", text)
+
+    def below(self, value: float, bound: float) -> None:
+        """A time, or what hangs on times, stays below a bound."""
+        if self._strict:
+            assert value < bound
 
 
 def milliseconds(began: float) -> float:

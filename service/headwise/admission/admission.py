@@ -33,7 +33,8 @@ class Admission:
 
     def enter(self, model: str) -> None:
         """Take room; see `room`."""
-        self.check_memory()
+        if self._memory is not None:
+            self.check_memory()
         here = self._models.get(model, 0)
         if self.in_flight >= self._most:
             raise OverloadedError(f"{self.in_flight} requests are being answered, no more are taken at once")

@@ -57,9 +57,9 @@ class Replica:
             self._doubt.set()
             raise
         except BackendRejectedError:
-            self._circuit.succeeded()
+            self._answered()
             raise
-        self._circuit.succeeded()
+        self._answered()
         return answer
 
     async def watch(self) -> None:
@@ -94,6 +94,10 @@ class Replica:
             self.met = True
             self._note(self._circuit.check_answered, time.monotonic())
         return answered
+
+    def _answered(self) -> None:
+        self.met = True
+        self._circuit.succeeded()
 
     def _note(self, event: Callable[..., None], *arguments: object) -> None:
         was = self.in_rotation

@@ -88,20 +88,27 @@ class Gateway(RawCalls):
         if self.access is not None:
             self.access.check("predict", spec.name)
         deadline = asyncio.get_running_loop().time() + timeout
-        with self.admission.room(spec.name):
-            try:
-                return await self._classify(spec, read, options, deadline, outputs)
-            except BackendRejectedError as error:
-                if error.status != "NOT_FOUND":
-                    raise
-            # The version was unloaded between the look and the call: look again, and try once more.
-            await asyncio.shield(self.repository.refresh())  # a caller who leaves must not end a look that others share
-            try:
-                return await self._classify(spec, read, options, deadline, outputs)
-            except BackendRejectedError as error:
-                if error.status != "NOT_FOUND":
-                    raise
-                raise VersionNotFoundError(f"the model server has not loaded {spec}: {error.detail}") from error
+        self.admission.enter(spec.name)
+        try:
+            return await self._classify(spec, read, options, deadline, outputs)
+        except BackendRejectedError as error:
+            if error.status != "NOT_FOUND":
+                raise
+            return await self._classify_anew(spec, read, options, deadline, outputs)
+        finally:
+            self.admission.leave(spec.name)
+
+    async def _classify_anew(
+        self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, deadline: float, outputs: tuple[str, ...]
+    ) -> Classification:
+        """The version was unloaded between the look and the call: look again, and try once more."""
+        await asyncio.shield(self.repository.refresh())  # a caller who leaves must not end a look that others share
+        try:
+            return await self._classify(spec, read, options, deadline, outputs)
+        except BackendRejectedError as error:
+            if error.status != "NOT_FOUND":
+                raise
+            raise VersionNotFoundError(f"the model server has not loaded {spec}: {error.detail}") from error
 
     async def _classify(
         self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, deadline: float, outputs: tuple[str, ...]
