@@ -42,6 +42,7 @@ test-system: $(ENVIRONMENT) ## the tests that need Debian packages; installs the
 
 faults: $(ENVIRONMENT) wrk ## every fault of docs/faults.md, which it rewrites; Linux, as root, 12 minutes
 	@(command -v nft && command -v faketime) >/dev/null || (apt-get update -qq && apt-get install -qq -y nftables faketime)
+	@rm -f .faults.xml
 	@$(BIN)/python -m pytest -m fault --in-time --junitxml .faults.xml $(PYTEST_FLAGS); $(BIN)/python docs/faults_page.py .faults.xml
 
 soak: $(ENVIRONMENT) wrk ## a million requests: memory, files and tasks; 4 minutes

@@ -33,7 +33,7 @@ FAULTS = {
     15: ("Twice the load", "goodput 95 % of capacity; p99 at most twice the unloaded one and `queue_timeout`"),
     16: ("A stop under load", "unready at once, nothing lost, exit 0 in time; a second signal hurries"),
     17: ("A million requests", "at most 5 MB more a million; files and tasks as before"),
-    18: ("A clock that jumps", "deadlines and rates as ever"),
+    18: ("A clock that jumps", "deadlines as ever, nobody ejected"),
     19: ("A full disk", "answers go on; lost lines are counted"),
     20: ("A name whose addresses change", "asked within 30 s; the last ones go on while none is known"),
     21: ("No more files can be opened", "no crash; back when there are some"),
@@ -44,7 +44,7 @@ FAULTS = {
     27: ("Certificates and keys are replaced", "new connections use them; bad files keep the old ones"),
     28: ("Memory runs short", "requests are refused before the kernel ends the process"),
 }
-"""By number: what goes wrong, and what must come of it. 24 comes with a shared store of rates: that it is down."""
+"""By number: what goes wrong, and what must come of it. The numbers stay; 24 waits for a shared store of rates."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
         "headwise_requests_in_flight", "Requests for models that are being answered.", lambda: admission.in_flight
     )
     loop = asyncio.get_running_loop()
-    metrics.watch("headwise_log_lines_lost", "Lines of the log that could not be written.", logs.lost)
+    logs.count_losses(metrics.lines_lost)
     metrics.watch("headwise_event_loop_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks(loop)))
     gateway = Gateway(
         backend,

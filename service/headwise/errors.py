@@ -155,7 +155,7 @@ class ModelLoadError(ModelNotReadyError):
 
 
 class OverloadedError(HeadwiseError):
-    """More is asked than can be answered in time: refused before anything is done for it."""
+    """More is asked than can be answered in time, or than there is memory for."""
 
     code = "overloaded"
 

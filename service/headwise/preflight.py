@@ -15,7 +15,7 @@ from headwise.backends.base import Arrays
 from headwise.errors import InvalidTensorError
 from headwise.heads.contract import keeps_to_its_range
 from headwise.savedmodel.signature import NUMPY_DTYPES, Signature, TensorSpec
-from headwise.savedmodel.tensors import is_vast
+from headwise.savedmodel.tensors import MOST_PLACES, is_vast
 
 
 def check_inputs(arrays: Arrays, signature: Signature) -> int:
@@ -73,7 +73,8 @@ def _batch(arrays: Arrays) -> int:
         raise InvalidTensorError(f"input {empty[0]!r} has no rows: send at least one")
     if vast := [name for name, array in arrays.items() if is_vast(array.shape)]:
         raise InvalidTensorError(
-            f"input {vast[0]!r} has the shape {arrays[vast[0]].shape}: that is too much of nothing"
+            f"input {vast[0]!r} is empty, yet its shape {arrays[vast[0]].shape} has more than {MOST_PLACES} "
+            "rows and positions"
         )
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{name!r} has {size}" for name, size in sizes.items())

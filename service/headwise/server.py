@@ -196,7 +196,7 @@ async def look(application: Application) -> Snapshot | None:
     except ConfigurationError as error:  # until the models have been listed once
         _log.warning("models not listed", reason=str(error))
     except Exception as error:  # noqa: BLE001  # the last snapshot serves on; nothing found on disk may end the gateway
-        _log.exception("models not looked at", reason=repr(error))
+        _log.exception("models not looked at", reason=type(error).__name__)
     return None
 
 

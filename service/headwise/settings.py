@@ -23,7 +23,6 @@ from headwise.errors import InvalidSettingsError
 
 EMBEDDED = "embedded"
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/,]*):(?P<port>\d{1,5})", re.ASCII)
-_LOOPBACKS = frozenset({"127.0.0.1", "::1", "localhost"})
 _MEBIBYTE = 1024 * 1024
 
 
@@ -186,6 +185,11 @@ class Settings(BaseSettings):
             raise InvalidSettingsError("settings tls_certificate and tls_key: one needs the other")
         if self.grpc_client_ca is not None and self.tls_certificate is None:
             raise InvalidSettingsError("setting grpc_client_ca: it needs tls_certificate and tls_key")
+        if self.request_timeout > self.max_request_timeout:
+            raise InvalidSettingsError(
+                f"setting request_timeout: {self.request_timeout:g} s is more than any request may take, "
+                f"max_request_timeout, which is {self.max_request_timeout:g} s: raise that, too"
+            )
         if self.cors and self.keys_file is not None:
             raise InvalidSettingsError(
                 "settings cors and keys_file: a page cannot keep a key to itself; let a proxy that adds the key answer "
@@ -228,10 +232,9 @@ class Settings(BaseSettings):
 
 
 def _refused(first: Mapping[str, Any], settings: type[Settings]) -> str:
-    """What is wrong with a setting; a value that may be a secret is not repeated."""
+    """What is wrong with a setting; a value of one that there is not may be a secret, and is not repeated."""
     name = ".".join(map(str, first["loc"]))
-    known = settings.model_fields.get(str(first["loc"][0])) if first["loc"] else None
-    secret = known is None or "Secret" in repr(known.annotation)
+    secret = not first["loc"] or str(first["loc"][0]) not in settings.model_fields
     return f"setting {name}: {first['msg']}" + ("" if secret else f" (got {first['input']!r})")
 
 

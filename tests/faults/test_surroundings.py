@@ -94,7 +94,7 @@ def test_a_disk_that_is_full_under_the_log(tmp_path: Path, measured: Measured) -
                 _fill(disk / "filler")
                 statuses = {client.post(PATH, content=BODY).status_code for _ in range(300)}
                 broken = client.post(PATH, content=b"{").status_code
-                lost = _figure(client, "headwise_log_lines_lost")
+                lost = _figure(client, "headwise_log_lines_lost_total")
                 (disk / "filler").unlink()
                 assert client.post(PATH, content=BODY).status_code == 200
         finally:

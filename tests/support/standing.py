@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headwise.backends.base import Arrays
 from support.faulty_backend import FaultyBackend
 from support.gateway_process import GatewayProcess
-from support.in_memory_gateway import BINARY, Models, as_it_is
+from support.in_memory_gateway import BINARY, Models
 
 ROWS = {"instances": [[2.0], [-2.0]]}
 BODY = b'{"instances": [[2.0], [-2.0]]}'
@@ -69,16 +68,14 @@ def standing(
     folder: Path,
     *arguments: str,
     backends: int = 1,
-    through: Callable[[str], str] = lambda address: address,
-    run: Callable[[Arrays], Arrays] = as_it_is,
     **environment: Any,
 ) -> Iterator[Standing]:
-    """through: the address by which the gateway reaches a backend, a proxy's. environment: settings by their names."""
+    """environment: settings by their names."""
     settings = {f"HEADWISE_{name.upper()}": str(value) for name, value in environment.items()}
     with ExitStack() as stack:
         made = [stack.enter_context(FaultyBackend()) for _ in range(backends)]
-        publish(folder, made, run=run)
-        targets = ",".join(through(one.address) for one in made)
+        publish(folder, made)
+        targets = ",".join(one.address for one in made)
         gateway = stack.enter_context(
             GatewayProcess("--models", str(folder), "--backend", targets, *arguments, environment=settings)
         )
@@ -86,13 +83,13 @@ def standing(
         yield Standing(folder, made, gateway)
 
 
-def publish(folder: Path, backends: list[FaultyBackend], *, run: Callable[[Arrays], Arrays] = as_it_is) -> None:
+def publish(folder: Path, backends: list[FaultyBackend]) -> None:
     """The models m and control, in the folder and in every backend."""
     for name in ("m", "control"):
         for number, backend in enumerate(backends):
             models = Models(folder, backend.memory)
             if number == 0:
-                models.add(name, {"output_0": BINARY}, run=run)
+                models.add(name, {"output_0": BINARY})
             else:
                 backend.memory.models[name] = dict(backends[0].memory.models[name])
 

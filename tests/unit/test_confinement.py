@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,8 +60,10 @@ def test_memory_is_limited_on_linux_alone() -> None:
 STATUS = ("/bin/cat", "/proc/self/status", "/proc/self/limits", "/proc/self/oom_score_adj")
 
 
-def become(confinement: Confinement, *program: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(confinement.command(program), capture_output=True, text=True, timeout=60, check=False)
+def become(confinement: Confinement, *program: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        confinement.command(program), capture_output=True, text=True, timeout=60, check=False, **options
+    )
 
 
 def fields(text: str) -> dict[str, str]:
@@ -83,7 +86,7 @@ def test_it_gives_up_what_it_does_not_need() -> None:
 @LINUX
 @ROOT
 def test_it_is_somebody_else_in_every_way() -> None:
-    status = fields(become(Confinement(user=(65532, 65531)), *STATUS).stdout)
+    status = fields(become(Confinement(user=(65532, 65531)), *STATUS, extra_groups=[7]).stdout)
     assert status["Uid"].split() == ["65532"] * 4
     assert status["Gid"].split() == ["65531"] * 4
     assert status["Groups"] == ""

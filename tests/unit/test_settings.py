@@ -1,12 +1,11 @@
 """Flags over environment over file over defaults; what cannot be is refused by name."""
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from headwise.errors import InvalidSettingsError
 from headwise.settings import Settings, address
@@ -79,18 +78,10 @@ def test_what_cannot_be_is_refused_by_name(file: Path, text: str, reason: str) -
 
 
 def test_a_value_that_may_be_a_secret_is_not_repeated(file: Path) -> None:
-    class WithSecret(Settings):
-        token: SecretStr | None = None
-
-    for text in ('api_key = "hunter2"\n', "token = [1234567]\n", "[token]\nhunter2 = 1\n"):
-        file.write_text(text)
-        with pytest.raises(InvalidSettingsError) as refused:
-            WithSecret.load(file)
-        assert re.search(r"setting (api_key|token)", str(refused.value))
-        assert "hunter2" not in str(refused.value)
-        assert "1234567" not in str(refused.value)
-    file.write_text('token = "hunter2"\n')
-    assert "hunter2" not in repr(WithSecret.load(file))
+    file.write_text('api_key = "hunter2"\n')
+    with pytest.raises(InvalidSettingsError, match="setting api_key") as refused:
+        Settings.load(file)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_file_that_is_not_there_is_told(file: Path) -> None:
@@ -185,3 +176,9 @@ def test_what_this_machine_alone_reaches_needs_none(host: str) -> None:
 def test_what_does_not_fit_together_is_refused(given: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidSettingsError, match=reason):
         Settings.load(**given)
+
+
+def test_a_request_cannot_have_more_time_by_default_than_any_may_have() -> None:
+    with pytest.raises(InvalidSettingsError, match="setting request_timeout: 60 s is more than any request may take"):
+        Settings.load(request_timeout=60)
+    assert Settings.load(request_timeout=60, max_request_timeout=60).request_timeout == 60

@@ -154,7 +154,7 @@ class RawCalls:
         """
         specs = _asked(method, request)
         for spec in specs:
-            self.allow(_VERBS.get(method, "predict"), spec.name)
+            self.allow(_VERBS[method], spec.name)
         answer: bytes = await self._direct(
             specs[0].name, lambda left: self._backend.forward(method, request, timeout=left, spec=specs[0]), timeout
         )
@@ -209,8 +209,11 @@ class RawCalls:
             answered.check_not_refused()
 
 
-_VERBS: Mapping[str, Verb] = {METADATA: "metadata", STATUS: "metadata"}
-"""What a forwarded call is, where it is no prediction."""
+_VERBS: Mapping[str, Verb] = {
+    **dict.fromkeys((PREDICT, CLASSIFY, REGRESS, MULTI_INFERENCE), "predict"),
+    **dict.fromkeys((METADATA, STATUS), "metadata"),
+}
+"""What a forwarded call is allowed by."""
 
 
 def _asked(method: str, request: bytes) -> Sequence[ModelSpec]:

@@ -98,7 +98,9 @@ class Proofs:
                 _log.warning("golden records not run", model=model.name, version=model.version, reason=str(error))
             trial.unproven = ModelNotReadyError(reason)
         except Exception as error:  # noqa: BLE001  # a version that cannot be proved is kept out; the others go on
-            _log.exception("golden records not run", model=model.name, version=model.version, reason=repr(error))
+            _log.exception(
+                "golden records not run", model=model.name, version=model.version, reason=type(error).__name__
+            )
             trial.unproven = GoldenRecordsError("its golden records could not be run: a fault of headwise, see its log")
         finally:
             trial.task = None

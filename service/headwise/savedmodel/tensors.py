@@ -36,7 +36,7 @@ _TYPED_FIELDS = {
 _DATA_TYPES = {dtype_name(number): number for number in tensor_pb2.DataType.values()}
 _MOST_AXES = 64
 """numpy's own limit."""
-_MOST_PLACES = 2**20
+MOST_PLACES = 2**20
 _MOST_SHIFT = 63
 """Of the bits of a length: each further byte would make it a number that takes longer to build than the last."""
 _HALVES = frozenset({"float16", "bfloat16"})
@@ -74,7 +74,9 @@ def from_proto(proto: tensor_pb2.TensorProto) -> NDArray[Any]:
     if len(flat) != math.prod(shape):
         raise BackendProtocolError(f"a tensor of {dtype} {shape} holds {len(flat)} elements")
     if is_vast(shape):
-        raise BackendProtocolError(f"a tensor of {dtype} {shape} holds nothing in too many places")
+        raise BackendProtocolError(
+            f"a tensor of {dtype} {shape} is empty, yet declares more than {MOST_PLACES} rows and positions"
+        )
     return flat.reshape(shape)
 
 
@@ -83,7 +85,7 @@ def is_vast(shape: tuple[int, ...]) -> bool:
 
     It costs nothing to send: its size is that of its shape alone.
     """
-    return 0 in shape and math.prod(size for size in shape if size) > _MOST_PLACES
+    return 0 in shape and math.prod(size for size in shape if size) > MOST_PLACES
 
 
 def _flat(proto: tensor_pb2.TensorProto, dtype: str) -> NDArray[Any]:

@@ -55,10 +55,11 @@ def _tell(level: str, events: Sequence[Event]) -> None:
         log(**event)
 
 
-def lost() -> int:
-    """How many lines could not be written."""
+def count_losses(count: Callable[[int], None]) -> None:
+    """Tell how many lines could not be written, whenever some cannot."""
     lines = structlog.get_config()["logger_factory"]
-    return lines.lost if isinstance(lines, Lines) else 0
+    if isinstance(lines, Lines):
+        lines.lost = count
 
 
 class Lines:
@@ -73,7 +74,7 @@ class Lines:
         self._processors = processors
         self._told = {name for name in ("debug", "info", "warning", "error") if getattr(logging, name.upper()) >= least}
         self._lines: list[str] = []
-        self.lost = 0
+        self.lost: Callable[[int], None] = lambda _: None
         self._flushing: asyncio.AbstractEventLoop | None = None
         self._lock = threading.RLock()
         atexit.register(self.flush)
@@ -132,7 +133,7 @@ class Lines:
             self._stream.write("\n".join(lines) + "\n")
             self._stream.flush()
         except OSError:  # a disk that is full: nobody who asks is to blame
-            self.lost += len(lines)
+            self.lost(len(lines))
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

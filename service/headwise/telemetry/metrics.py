@@ -59,6 +59,11 @@ class Metrics:
             "Times that a model server was taken out of rotation because it did not answer.",
             registry=self.registry,
         )
+        self._lost = Counter(
+            "headwise_log_lines_lost_total",
+            "Lines of the log that could not be written.",
+            registry=self.registry,
+        )
         self._reload_failures = Counter(
             "headwise_reload_failures_total",
             "Files that changed and were bad; what they held before stays in force.",
@@ -67,8 +72,9 @@ class Metrics:
         )
 
     def watch(self, name: str, meaning: str, figure: Callable[[], float]) -> None:
-        """A figure that is asked for when the metrics are; of several processes none has it."""
-        Gauge(name, meaning, registry=self.registry).set_function(figure)
+        """A figure of this process, asked for when the metrics are; left out where those of several are summed."""
+        if self._rendered is self.registry:
+            Gauge(name, meaning, registry=self.registry).set_function(figure)
 
     def observe(self, surface: str, verb: str, model: str, status: str, seconds: Sequence[float]) -> None:
         """Count requests by how long they took. Labels must be bounded: see OTHER."""
@@ -97,6 +103,10 @@ class Metrics:
     def ejected(self) -> None:
         """Count a model server that was taken out of rotation."""
         self._ejections.inc()
+
+    def lines_lost(self, count: int) -> None:
+        """Count lines of the log that could not be written."""
+        self._lost.inc(count)
 
     def reload_failed(self, what: str) -> None:
         """Count a bad reading of keys, of a certificate, or of a version's files."""

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import logging
 import subprocess
 import sys
 
@@ -116,3 +117,19 @@ def test_a_loop_that_ended_keeps_no_lines() -> None:
     asyncio.run(tell("one", 0))
     asyncio.run(tell("two", 0.05))
     assert stream.getvalue() == "one\ntwo\n"
+
+
+class Full(io.StringIO):
+    """A file on a disk that is full."""
+
+    def flush(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_lines_that_cannot_be_written_are_counted_and_hurt_nobody() -> None:
+    lost: list[int] = []
+    lines = Lines(Full(), [], logging.INFO)
+    lines.lost = lost.append
+    lines.warning("one")
+    lines.msg("two")
+    assert lost == [1, 1]

@@ -1,5 +1,6 @@
 """Metrics in base units with bounded labels, each application its own."""
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from headwise.telemetry.metrics import Metrics
@@ -48,3 +49,12 @@ def test_tripwires_are_counted_by_model_head_and_code() -> None:
     found = samples(metrics)
     assert found["headwise_tripwires_total", "tumor", "", "", "output_0", "HW118"] == 2
     assert found["headwise_tripwires_total", "tumor", "", "", "output_0", "HW119"] == 1
+
+
+def test_a_figure_of_one_process_is_asked_for_with_the_metrics_and_left_out_of_a_sum() -> None:
+    alone = Metrics()
+    alone.watch("headwise_things", "Things.", lambda: 3)
+    assert b"headwise_things 3.0" in alone.render()
+    of_several = Metrics(CollectorRegistry())
+    of_several.watch("headwise_things", "Things.", lambda: 3)
+    assert b"headwise_things" not in of_several.render()

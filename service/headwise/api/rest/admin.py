@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from headwise.api.rest.exchange import exchange_of
@@ -23,9 +24,13 @@ class Admin:
         exchange = exchange_of(scope)
         handler = self._handlers.get(scope["path"]) if scope["method"] == "GET" else None
         try:
-            if handler is None:
-                raise NotFoundError(f"this port has GET {', '.join(self._handlers)}")
-            response = await asyncio.to_thread(handler)
-        except HeadwiseError as error:
-            response = problem(exchange.path, exchange.request_id, error)
-        await response(scope, receive, send)
+            response = await asyncio.to_thread(handler or self._nothing)
+        except Exception as error:
+            await problem(exchange.path, exchange.request_id, error)(scope, receive, send)
+            if not isinstance(error, HeadwiseError):
+                raise
+        else:
+            await response(scope, receive, send)
+
+    def _nothing(self) -> Response:
+        raise NotFoundError(f"this port has GET {', '.join(self._handlers)}")

@@ -31,8 +31,19 @@ OPEN = frozenset(
 )
 """What anybody may ask: health, of which nobody unknown learns a name, and pages that are the same for everyone."""
 
+_CALL = re.compile(
+    r"/v[12]/models/(?P<model>[^/:]+)(?:/versions/[^/:]+|/labels/[^/:]+)?"
+    r"[:/](?P<verb>classify|predict|regress|metadata|head|reliability|infer)"
+)
+
 _OURS = re.compile(r"/v1/models|/v1/models/.*(:classify|/head|/reliability)", re.DOTALL)
 """Of the paths under /v1 those whose errors are problem documents; the others are TensorFlow Serving's."""
+
+
+def about(path: str) -> tuple[str, str]:
+    """What a request is about that is refused at the door: verb and model, empty where its path has none."""
+    found = _CALL.fullmatch(path)
+    return (found["verb"], found["model"]) if found else ("", "")
 
 
 def admit(access: Access, scope: Scope, headers: RequestHeaders) -> None:

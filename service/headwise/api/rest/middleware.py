@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headwise.access.access import Access
 from headwise.admission import Admission
-from headwise.api.rest.entrance import ADMITTED, admit, refusal_at
+from headwise.api.rest.entrance import ADMITTED, about, admit, refusal_at
 from headwise.api.rest.exchange import CLOSED, Exchange
 from headwise.api.rest.watch import Watch
 from headwise.api.timeouts import Timeouts
@@ -98,5 +98,6 @@ class Envelope:
             try:
                 admit(access, scope, exchange.headers)
             except HeadwiseError as error:
+                exchange.verb, exchange.model = about(exchange.path)
                 return refusal_at(exchange.path, exchange.request_id, error)
         return self._app

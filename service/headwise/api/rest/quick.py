@@ -100,9 +100,9 @@ class Quick:
         self._watch.begin(task, receive)
         status = CLOSED
         try:
-            asked = headers.get(TIMEOUT)
-            timeout = self._timeouts.of(None) if asked is None else self._timeouts.of_header(asked.decode("latin-1"))
-            found = await self._gateway.classify(spec, RowLists(rows, _read), _OPTIONS, timeout=timeout)
+            timeout = self._timeouts.of_header(_text(headers.get(TIMEOUT)) or "")
+            left = max(timeout - (time.perf_counter() - started), 0.001)
+            found = await self._gateway.classify(spec, RowLists(rows, _read), _OPTIONS, timeout=left)
             body = await classify_response.written(found, identity, _INCLUDE, self._gateway.admission)
             sent = [*classify_response.headers(body, found.model.version), (ID, identity.encode())]
             await send({"type": "http.response.start", "status": 200, "headers": sent})

@@ -61,8 +61,8 @@ class Waiting(Protocol):
 class SlowClients:
     """Looks at all connections now and then: a timer for each request would cost more than a small request may.
 
-    A wait begins when it is first seen, and is taken to have begun a pause before, so that it is never longer than it
-    may be, and shorter by a pause at most. connections: those that are open, as they come and go.
+    A wait is taken to have begun a pause before it is first seen, and ends a look before it would be too long: it is
+    shorter than it may be, by a pause at most. connections: those that are open, as they come and go.
     """
 
     def __init__(self, patience: Patience, connections: Callable[[], Collection[Waiting]]) -> None:

@@ -88,8 +88,8 @@ async def test_who_does_not_answer_pings_is_dead(sent: bytes) -> None:
 
 
 async def test_who_answers_pings_stays() -> None:
-    async with connected(header_timeout=1, keepalive=1.0) as (reader, writer):
+    async with connected(header_timeout=1, keepalive=0.6) as (reader, writer):
         writer.write(PREFACE)
         there, pings = await lasts(reader, writer, 3.5, answers=frozenset({SETTINGS, PING}))
         assert there
-        assert pings >= 2
+        assert pings > 3, "however many there were"

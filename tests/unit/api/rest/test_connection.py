@@ -9,7 +9,7 @@ import uvicorn
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from headwise.api.rest.connection import Connection, PairedWrites
+from headwise.api.rest.connection import MOST_HEAD, Connection, PairedWrites
 
 pytestmark = pytest.mark.anyio
 
@@ -118,3 +118,26 @@ async def test_nothing_is_written_to_a_connection_that_closed_meanwhile() -> Non
     recorded.closed = True
     await turn()
     assert recorded.calls == []
+
+
+class Encrypted(Recorded):
+    """TLS cannot end one direction alone."""
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def get_extra_info(self, _: str, default: object = None) -> object:
+        return default
+
+
+async def test_over_tls_a_head_that_is_too_large_is_refused_and_the_connection_closed() -> None:
+    config = uvicorn.Config(answer, http=Connection, log_config=None, access_log=False, lifespan="off")
+    config.load()
+    connection = Connection(config, ServerState(), {}, asyncio.get_running_loop())
+    recorded = Encrypted()
+    connection.connection_made(recorded)
+    connection.data_received(b"GET / HTTP/1.1\r\nx: " + b"x" * MOST_HEAD)
+    connection.data_received(b"and more")
+    ((told,),) = recorded.calls
+    assert told.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    assert recorded.closed

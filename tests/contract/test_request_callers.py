@@ -33,4 +33,5 @@ async def test_who_asked_is_told_by_the_id_of_the_key_and_not_by_the_key(tmp_pat
     assert (answer.status_code, refused.status_code) == (200, 401)
     told: list[dict[str, Any]] = [dict(line) for line in lines if line["event"] == "request"]
     assert [line.get("caller") for line in told] == [text.split("_")[1], None]
+    assert [(line["verb"], line["model"]) for line in told] == [("classify", "m")] * 2
     assert text not in str(lines)
