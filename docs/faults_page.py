@@ -78,7 +78,7 @@ def table(results: str) -> str:
         lines = []
         for one in (test for test in tests if test.fault == number):
             outcome = "" if one.outcome == "passed" else f" **{one.outcome}**"
-            text = "; ".join(one.measured) or "passed"
+            text = "; ".join(one.measured) or "shown"
             lines.append(f"- {text}{outcome} (`{one.test}`)")
         sections.append(f"### {number}. {fault}\n\n{expected[0].upper()}{expected[1:]}.\n\n" + "\n".join(lines) + "\n")
     return "\n".join(sections)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import shutil
 import statistics
@@ -69,6 +70,7 @@ def overloaded(folder: Path, seconds: float, **settings: Any) -> tuple[float, Ru
             answers = await open_loop(url, PATH, ONE, rate=2 * CAPACITY, seconds=seconds)
             took = time.perf_counter() - began
             probing.cancel()
+            await asyncio.gather(probing, return_exceptions=True)
             good = [answer.seconds for answer in answers if answer.status == 200]
             refused = [answer for answer in answers if answer.status != 200]
             assert {answer.status for answer in refused} <= {503}
@@ -175,6 +177,8 @@ def test_a_million_requests(tmp_path: Path, measured: Measured) -> None:
             seconds = time.perf_counter() - began
             after = [point for point in points if point[0] >= 0.05]
             files = figures(gateway)[1]
+            with contextlib.suppress(AssertionError):
+                gateway.wait_for(lambda: _tasks(gateway) <= tasks, 5)
             tasks_after = _tasks(gateway)
     growth = slope(after)
     measured(
