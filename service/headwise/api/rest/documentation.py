@@ -265,7 +265,8 @@ MODELS: dict[str, Any] = {
         "200": answered(
             "Every model with its versions, their states and heads; why one does not answer",
             {"models": [{"name": "tumor", "versions": [_VERSION], "labels": {}}]},
-        )
+        ),
+        **_PROBLEMS,
     },
 }
 LIVEZ: dict[str, Any] = {
@@ -288,5 +289,5 @@ READYZ: dict[str, Any] = {
 }
 METRICS: dict[str, Any] = {
     "summary": "Prometheus",
-    "responses": {"200": {"description": "Prometheus's text format", "content": {"text/plain": {}}}},
+    "responses": {"200": {"description": "Prometheus's text format", "content": {"text/plain": {}}}, **_PROBLEMS},
 }

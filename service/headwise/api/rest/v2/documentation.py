@@ -54,7 +54,8 @@ _INDEXED = {"name": "tumor", "version": "3", "state": "READY", "reason": ""}
 SERVER: dict[str, Any] = {
     "summary": "V2: name, version and extensions",
     "responses": {
-        "200": answered("The server", {"name": "headwise", "version": "0.1.0", "extensions": ["classification"]})
+        "200": answered("The server", {"name": "headwise", "version": "0.1.0", "extensions": ["classification"]}),
+        **_REFUSED_WITHOUT_BODY,
     },
 }
 LIVE: dict[str, Any] = {
@@ -67,7 +68,7 @@ READY: dict[str, Any] = {
 }
 MODELS: dict[str, Any] = {
     "summary": "V2: the names of all models",
-    "responses": {"200": answered("Names", {"models": ["tumor"]})},
+    "responses": {"200": answered("Names", {"models": ["tumor"]}), **_REFUSED_WITHOUT_BODY},
 }
 METADATA: dict[str, Any] = {
     "summary": "V2: inputs and outputs",
