@@ -74,7 +74,8 @@ class Announcement:
         """Say it; the call is for pasting: no markup, on standard output."""
         for line in self.lines:
             say(line)
-        print(self.call, flush=True)  # noqa: T201
+        with contextlib.suppress(OSError):  # nobody reads it, or the disk is full
+            print(self.call, flush=True)  # noqa: T201
 
     def to_json(self) -> str:
         """As `from_json` reads it."""

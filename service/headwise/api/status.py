@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from grpc import StatusCode
 
 from headwise import errors
-from headwise.errors import HeadwiseError
+from headwise.errors import BackendRejectedError, HeadwiseError
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,14 @@ def status_of(error: BaseException) -> Status:
     return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), INTERNAL)
 
 
+_HEALED_BY_TIME = frozenset({"RESOURCE_EXHAUSTED", "UNAVAILABLE"})
+"""Statuses of a model server that is busy."""
+
+
 def retry_after(error: BaseException) -> float | None:
     """Seconds after which the same call may succeed, the error's own or a constant; None where time heals nothing."""
-    if not status_of(error).retry_after:
+    refused_for_now = isinstance(error, BackendRejectedError) and error.status in _HEALED_BY_TIME
+    if not status_of(error).retry_after and not refused_for_now:
         return None
     known = error.retry_after if isinstance(error, HeadwiseError) else None
     return _RETRY_AFTER if known is None else known

@@ -37,7 +37,7 @@ def lookup(backend: str, resolver: Resolve = resolve) -> Lookup:
     async def resolved() -> tuple[str, ...]:
         try:
             found = await resolver(host, int(port))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise BackendUnavailableError(f"the name of the model servers, {host}, has no address: {error}") from error
         return tuple(f"[{address}]:{port}" if ":" in address else f"{address}:{port}" for address in sorted(found))
 

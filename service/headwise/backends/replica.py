@@ -11,7 +11,7 @@ import structlog
 
 from headwise.backends.circuit import Circuit
 from headwise.backends.tfserving import TFServingBackend
-from headwise.errors import BackendRejectedError, BackendTimeoutError, BackendUnavailableError
+from headwise.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 from headwise.repository.model_spec import ModelSpec
 
 _log = structlog.get_logger(__name__)
@@ -26,7 +26,10 @@ T = TypeVar("T")
 
 
 class Replica:
-    """moved: told when it leaves the rotation or comes back. `met`: it has answered before."""
+    """moved: told when it leaves the rotation or comes back. `met`: it has answered before.
+
+    failure: the last of a call.
+    """
 
     def __init__(self, server: TFServingBackend, moved: Callable[[Replica], None]) -> None:
         self.server = server
@@ -34,6 +37,8 @@ class Replica:
         self._moved = moved
         self._doubt = asyncio.Event()
         self.met = False
+        self.in_flight = 0
+        self.failure = ""
 
     @property
     def in_rotation(self) -> bool:
@@ -43,29 +48,33 @@ class Replica:
     @property
     def reason(self) -> str:
         """The last of what went wrong."""
-        return self._circuit.reason
+        return self._circuit.reason or self.failure
 
     async def run(self, call: Callable[[TFServingBackend], Awaitable[T]]) -> T:
         """Make a call, and learn from how it ends."""
+        self.in_flight += 1
         try:
             answer = await call(self.server)
-        except BackendUnavailableError as error:
-            self._note(self._circuit.failed, str(error), time.monotonic())
+        except (BackendUnavailableError, BackendTimeoutError) as error:
+            self.failure = str(error)
             self._doubt.set()
             raise
-        except BackendTimeoutError:
-            self._doubt.set()
-            raise
-        except BackendRejectedError:
+        except BackendError:
             self._answered()
             raise
+        finally:
+            self.in_flight -= 1
         self._answered()
         return answer
 
     async def watch(self) -> None:
         """Check it again and again, at once when a call gives reason to."""
         while True:
-            answered = await self.check()
+            try:
+                answered = await self.check()
+            except Exception as error:  # noqa: BLE001  # whatever it is, it must not be the last check
+                _log.exception("model server not checked", target=self.server.target, reason=type(error).__name__)
+                answered = True
             if answered or not self.in_rotation:
                 self._doubt.clear()
                 try:
@@ -77,27 +86,24 @@ class Replica:
 
     async def check(self) -> bool:
         """Ask for a sign of life; whether one came."""
-        answered = False
         try:
             await self.server.status(_ANY, timeout=_CHECK_TIMEOUT)
         except BackendTimeoutError as error:
             self._note(self._circuit.check_unanswered, str(error), time.monotonic())
             if not self.in_rotation:  # it hangs, or the connection leads nowhere: another one tells
                 self.server.reconnect()
+            return False
         except BackendUnavailableError as error:
             self._note(self._circuit.check_refused, str(error), time.monotonic())
-        except BackendRejectedError:
-            answered = True
-        else:
-            answered = True
-        if answered:
-            self.met = True
-            self._note(self._circuit.check_answered, time.monotonic())
-        return answered
+            return False
+        except BackendError:  # a refusal, or nonsense, is a sign of life
+            pass
+        self._answered()
+        return True
 
     def _answered(self) -> None:
         self.met = True
-        self._circuit.succeeded()
+        self._note(self._circuit.answered, time.monotonic())
 
     def _note(self, event: Callable[..., None], *arguments: object) -> None:
         was = self.in_rotation

@@ -13,9 +13,9 @@ from headwise.backends.addresses import Lookup
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.backends.replica import Replica
 from headwise.backends.retry_budget import RetryBudget
-from headwise.backends.rollout import Rollout
+from headwise.backends.rollout import Rollout, Statuses
 from headwise.backends.tfserving import TFServingBackend
-from headwise.errors import BackendError, BackendUnavailableError
+from headwise.errors import BackendError, BackendRejectedError, BackendUnavailableError
 from headwise.repository.model_spec import ModelSpec
 from headwise.telemetry.metrics import Metrics
 from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
@@ -97,7 +97,7 @@ class Replicas:
         """The states of a model's versions, of all servers in rotation together; see `Backend`."""
         if not self._replicas:
             await self.look_up()
-        if len(self._replicas) == 1 or spec.version is not None or spec.label is not None:
+        if spec.version is not None or spec.label is not None:
             return await self._try(spec, timeout, lambda server, left: server.status(spec, timeout=left))
         asked = self._rotation
         if not asked:
@@ -106,12 +106,13 @@ class Replicas:
             *(replica.run(lambda server: server.status(spec, timeout=timeout)) for replica in asked),
             return_exceptions=True,
         )
-        reports = {
-            replica: {one.version: one for one in answer.model_version_status}
-            for replica, answer in zip(asked, found, strict=True)
-            if not isinstance(answer, BaseException)
-        }
-        if not reports:
+        reports: dict[Replica, Statuses] = {}
+        for replica, answer in zip(asked, found, strict=True):
+            if not isinstance(answer, BaseException):
+                reports[replica] = {one.version: one for one in answer.model_version_status}
+            elif not isinstance(answer, BackendRejectedError):  # one that is silent says what it said last
+                reports[replica] = self._rollout.last(spec.name, replica)
+        if all(isinstance(answer, BaseException) for answer in found):
             raise next(error for error in found if isinstance(error, BaseException))
         together = self._rollout.report(spec.name, reports, time.monotonic())
         return model_service_pb2.GetModelStatusResponse(model_version_status=together.values())
@@ -137,7 +138,7 @@ class Replicas:
         return await other.run(lambda server: call(server, deadline - time.monotonic()))
 
     def _next(self, spec: ModelSpec, failed: Replica | None = None) -> Replica:
-        """The next one in turn, rather another one than that which failed.
+        """The one that has least to do, of several the next in turn; rather another one than that which failed.
 
         Raises: BackendUnavailableError.
         """
@@ -145,12 +146,13 @@ class Replicas:
             return self._rotation[0]
         if not self._rotation:
             raise self._nobody()
-        holding = self._rollout.holding(spec, self._rotation)
+        holding = list(self._rollout.holding(spec, self._rotation))
         others = [replica for replica in holding if replica is not failed] or [
             replica for replica in self._rotation if replica is not failed
         ]
         self._turn += failed is None
-        return others[self._turn % len(others)]
+        start = self._turn % len(others)
+        return min(others[start:] + others[:start], key=lambda replica: replica.in_flight)
 
     def _nobody(self) -> BackendUnavailableError:
         reasons = "; ".join(dict.fromkeys(replica.reason for replica in self._replicas.values()))

@@ -17,18 +17,21 @@ Statuses = Mapping[int, _Status]
 
 
 class Rollout(Generic[R]):
-    """A version is shown as available once all have loaded it, or have failed to, so that its load is shared.
+    """A version is shown as available once as many have loaded it as hold the one before, or all that can.
 
-    One that has been shown stays so while any holds it: a server that comes back and still loads takes nothing away.
+    So its load is shared. One that has been shown stays so while any holds it: a server that comes back and still loads
+    takes nothing away.
     """
 
     def __init__(self) -> None:
+        self._last: dict[str, dict[R, Statuses]] = {}
         self._holders: dict[str, dict[int, frozenset[R]]] = {}
         self._shown: dict[str, set[int]] = {}
         self._since: dict[tuple[str, int], float] = {}
 
     def report(self, name: str, reports: Mapping[R, Statuses], now: float) -> Statuses:
-        """Take in what each server that answered says of a model; what they say together."""
+        """Take in what each server in rotation says of a model; what they say together."""
+        self._last[name] = dict(reports)
         numbers = list(dict.fromkeys(number for statuses in reports.values() for number in statuses))
         holders = {
             number: frozenset(
@@ -48,6 +51,7 @@ class Rollout(Generic[R]):
             number
             for number in self._holders[name]
             if number in shown
+            or (shown and len(holders[number]) >= max(len(holders.get(one, ())) for one in shown))
             or now - self._since[name, number] >= _PATIENCE
             or all(one is not None and one.state in (_Status.AVAILABLE, _Status.END) for one in said[number])
         }
@@ -55,6 +59,10 @@ class Rollout(Generic[R]):
             number: self._together(number, [one for one in said[number] if one is not None], self._shown[name])
             for number in numbers
         }
+
+    def last(self, name: str, server: R) -> Statuses:
+        """What a server said of a model when it last said anything."""
+        return self._last.get(name, {}).get(server, {})
 
     def holding(self, spec: ModelSpec, servers: Sequence[R]) -> Sequence[R]:
         """Those that hold the version that is meant, else the largest that is shown; all, where none is known."""
@@ -67,6 +75,8 @@ class Rollout(Generic[R]):
 
     def forget(self, server: R) -> None:
         """It is out of rotation: what it holds is not known any more."""
+        for said in self._last.values():
+            said.pop(server, None)
         for name, held in self._holders.items():
             self._holders[name] = {number: left for number, some in held.items() if (left := some - {server})}
 

@@ -10,11 +10,14 @@ from headwise.batching.lane import Member
 from headwise.batching.work import Part, Work
 
 
-async def run(work: Work[Any], members: Sequence[Member[Any]]) -> None:
-    """Answer every member that still waits, whatever happens; never more than one call under way."""
+async def run(work: Work[Any], members: Sequence[Member[Any]]) -> bool:
+    """Answer every member that still waits, whatever happens; whether by one call that was answered.
+
+    There is never more than one call under way.
+    """
     members = [member for member in members if not member.answer.done()]
     if not members:
-        return
+        return False
     groups = _grouped(members)
     ordered = list(itertools.chain.from_iterable(groups))
     try:
@@ -25,7 +28,7 @@ async def run(work: Work[Any], members: Sequence[Member[Any]]) -> None:
                 await run(work, some)
         else:
             _fail(ordered, error)
-        return
+        return False
     try:
         raw = await work.call(inputs, deadline=max([member.deadline for member in ordered]))
     except Exception as error:  # noqa: BLE001  # a batch that ended without an answer would leave its callers waiting
@@ -35,11 +38,12 @@ async def run(work: Work[Any], members: Sequence[Member[Any]]) -> None:
             await run(work, ordered[half:])
         else:
             _fail(ordered, error)
-    else:
-        start = 0
-        for group in groups:
-            _answer(work, raw, group, start)
-            start += sum(member.rows for member in group)
+        return False
+    start = 0
+    for group in groups:
+        _answer(work, raw, group, start)
+        start += sum(member.rows for member in group)
+    return True
 
 
 def _answer(work: Work[Any], raw: Any, group: Sequence[Member[Any]], start: int) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Hashable, Iterable
 from functools import partial
 from typing import Any
@@ -39,6 +39,7 @@ class Batcher:
         self._paces: dict[Hashable, Pace] = {}
         self._ready: deque[Lane] = deque()
         self._calls = 0
+        self._owned: Counter[Hashable] = Counter()
         self._pumping = False
         self._sweep: asyncio.TimerHandle | None = None
         self._swept = math.inf
@@ -89,6 +90,9 @@ class Batcher:
         if not lane.queued:
             lane.queued = True
             self._ready.append(lane)
+        self._look()
+
+    def _look(self) -> None:
         if not self._pumping:
             self._pumping = True
             asyncio.get_running_loop().call_soon(self._pump)
@@ -98,12 +102,18 @@ class Batcher:
         self._pumping = False
         loop = asyncio.get_running_loop()
         now = time.perf_counter()
+        held = []
         while self._ready and self._calls < self._limits.calls_in_all:
             lane = self._ready.popleft()
+            owner = lane.work.owner
+            if owner is not None and self._owned[owner] >= self._limits.calls_of_one:
+                held.append(lane)
+                continue
             lane.queued = False
             if lane.due(self._limits, now) and (members := lane.take(self._limits)):
                 task = loop.create_task(batch.run(lane.work, members))
                 self._calls += 1
+                self._owned[owner] += 1
                 task.add_done_callback(partial(self._landed, lane, lane.depart(task, members, now)))
                 if lane.waiting:
                     lane.queued = True
@@ -112,18 +122,25 @@ class Batcher:
                 left = lane.waiting[0].since + lane.patience(self._limits) - now
                 lane.timer = loop.call_later(max(left, _TICK), self._ring, lane)
             self._forget(lane)
+        self._ready.extend(held)
 
     def _ring(self, lane: Lane) -> None:
         """A request of the lane has waited long enough."""
         lane.timer = None
         self._wake(lane)
 
-    def _landed(self, lane: Lane, journey: Journey, task: asyncio.Task[None]) -> None:
+    def _landed(self, lane: Lane, journey: Journey, task: asyncio.Task[bool]) -> None:
         self._calls -= 1
+        owner = lane.work.owner
+        self._owned[owner] -= 1
+        if not self._owned[owner]:
+            del self._owned[owner]
         for member in lane.land(task, journey, time.perf_counter()):
             if not member.answer.done():  # the call was cancelled
                 member.answer.cancel()
         self._wake(lane)
+        if self._ready:  # lanes that were held for their owner
+            self._look()
 
     def _forget(self, lane: Lane) -> None:
         """A lane without requests is gone: its model may be, too."""

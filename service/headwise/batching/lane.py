@@ -42,6 +42,11 @@ class Limits:
         object.__setattr__(self, "sizes", tuple(size for size in self.sizes if size <= self.rows))
 
     @property
+    def calls_of_one(self) -> int:
+        """Calls under way of one owner, of all its kinds: half of all, so that a slow one leaves room."""
+        return max(self.calls_in_all // 2, 1)
+
+    @property
     def full(self) -> int:
         """The rows of a call that cannot grow."""
         return max(self.sizes, default=self.rows)
@@ -89,7 +94,7 @@ class Lane:
         self.rows = self.size = 0
         self.queued = False
         self.timer: asyncio.TimerHandle | None = None
-        self.calls: dict[asyncio.Task[None], Sequence[Member[Any]]] = {}
+        self.calls: dict[asyncio.Task[bool], Sequence[Member[Any]]] = {}
         self.rows_under_way = 0
         self.pace = pace
 
@@ -122,14 +127,18 @@ class Lane:
         return min(limits.wait, self.pace.took / _SHARE)
 
     def crowded(self, limits: Limits) -> bool:
-        """Whether the rows of the lane, at the pace of its calls, take longer than a request may have to wait."""
-        return (self.rows + self.rows_under_way) * self.pace.a_row > limits.queue
+        """Whether the rows of the lane, at the pace of its calls, take longer than a request may have to wait.
+
+        While a call can be had at once nobody is refused: so a pace that was wrong is learned anew.
+        """
+        full = self.rows or len(self.calls) >= limits.calls
+        return bool(full) and (self.rows + self.rows_under_way) * self.pace.a_row > limits.queue
 
     def overdue(self, member: Member[Any], limits: Limits, now: float) -> bool:
         """Whether a request waits for longer than was foreseen when it came: calls have become slow, or hang."""
         return now - member.since > limits.queue + 2 * self.pace.took
 
-    def depart(self, task: asyncio.Task[None], members: Sequence[Member[Any]], now: float) -> Journey:
+    def depart(self, task: asyncio.Task[bool], members: Sequence[Member[Any]], now: float) -> Journey:
         """A call sets out."""
         rows = sum([member.rows for member in members])
         quiet = not self.calls and now - members[0].since < _MOMENT
@@ -137,8 +146,9 @@ class Lane:
         self.rows_under_way += rows
         return Journey(now, rows, len(self.calls), quiet)
 
-    def land(self, task: asyncio.Task[None], journey: Journey, now: float) -> Sequence[Member[Any]]:
-        """A call is back; its members."""
+    def land(self, task: asyncio.Task[bool], journey: Journey, now: float) -> Sequence[Member[Any]]:
+        """A call is back; its members. How long one took that failed says nothing of the rows."""
         self.rows_under_way -= journey.rows
-        self.pace.learn(journey.rows, now - journey.began, beside=journey.beside, quiet=journey.quiet)
+        if not task.cancelled() and task.result():
+            self.pace.learn(journey.rows, now - journey.began, beside=journey.beside, quiet=journey.quiet)
         return self.calls.pop(task)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 A = TypeVar("A")
@@ -10,7 +10,11 @@ Answer_co = TypeVar("Answer_co", covariant=True)
 
 
 class Work(Protocol[Answer_co]):
-    """What is done for a batch."""
+    """What is done for a batch. owner: whose calls are bounded together, a model's of all kinds; None: of nobody."""
+
+    @property
+    def owner(self) -> Hashable:
+        """See above."""
 
     def join(self, inputs: Sequence[Any]) -> Any:
         """The inputs of several requests as those of one call.

@@ -14,6 +14,9 @@ Ask = Callable[[float], Awaitable[Any]]
 class DirectCall:
     """The `Work` of requests that are an `Ask` each."""
 
+    owner = None
+    """The lanes bound them by themselves: a lane is of one model."""
+
     def join(self, inputs: Sequence[Ask]) -> Ask:
         """The one; see `Work`."""
         (ask,) = inputs

@@ -14,6 +14,7 @@ from headwise.backends.base import (
 from headwise.batching import Batcher, Limits
 from headwise.errors import (
     BackendRejectedError,
+    BackendTimeoutError,
     VersionNotFoundError,
 )
 from headwise.gateway.classification import Classification, RequestOptions
@@ -102,7 +103,12 @@ class Gateway(RawCalls):
         self, spec: ModelSpec, read: ReadInputs, options: RequestOptions, deadline: float, outputs: tuple[str, ...]
     ) -> Classification:
         """The version was unloaded between the look and the call: look again, and try once more."""
-        await asyncio.shield(self.repository.refresh())  # a caller who leaves must not end a look that others share
+        try:
+            async with asyncio.timeout_at(deadline):
+                # A caller who leaves must not end a look that others share.
+                await asyncio.shield(self.repository.refresh())
+        except TimeoutError as error:
+            raise BackendTimeoutError("the model server did not say in time which versions it has") from error
         try:
             return await self._classify(spec, read, options, deadline, outputs)
         except BackendRejectedError as error:

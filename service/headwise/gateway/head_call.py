@@ -33,8 +33,8 @@ from headwise.savedmodel import Signature
 from headwise.savedmodel.signature import NUMPY_DTYPES
 from headwise.tripwires import HeadWarning, Place, Tripwires
 
-_SHARED_FATE = frozenset({"NOT_FOUND", "CANCELLED", "UNAUTHENTICATED", "PERMISSION_DENIED"})
-"""Refusals that are no row's fault: each half of a batch would meet them too."""
+_OF_A_ROW = frozenset({"INVALID_ARGUMENT", "OUT_OF_RANGE", "FAILED_PRECONDITION"})
+"""Refusals that may be a row's fault; any other each half of a batch would meet, too."""
 
 
 class ContradictionError(Exception):
@@ -92,6 +92,11 @@ class HeadCall:
         if unknown := [name for name in self.outputs if name not in self.signature.outputs]:
             known = ", ".join(map(repr, self.signature.outputs))
             raise InvalidRequestError(f"{self.model} has no output {unknown[0]!r}; its outputs are {known}")
+
+    @property
+    def owner(self) -> str:
+        """The model: calls of its many shapes must not shut out other models."""
+        return self.model.name
 
     @cached_property
     def signature(self) -> Signature:
@@ -190,7 +195,7 @@ class HeadCall:
         """Whether the batch is worth another try in halves; see `Work`."""
         if isinstance(error, ContradictionError):
             return isinstance(error.error, OutputShapeError)
-        return isinstance(error, BackendRejectedError) and error.status not in _SHARED_FATE
+        return isinstance(error, BackendRejectedError) and error.status in _OF_A_ROW
 
     @cached_property
     def _plain(self) -> Asked:

@@ -99,7 +99,7 @@ class RawCalls:
         """
         self.allow("predict", spec.name)
         raw: RawPrediction = await self._direct(
-            spec.name, lambda left: self._backend.predict(spec, inputs, timeout=left), timeout
+            spec.name, lambda left: self._backend.predict(spec, inputs, timeout=left), timeout, PREDICT
         )
         self._check_may_answer_raw(spec.name, raw.version)
         _tell(raw.version, next((len(array) for array in inputs.values() if array.ndim), None))
@@ -129,7 +129,7 @@ class RawCalls:
         """The model's own Classify, from whichever version the model server chooses; raises as `predict` does."""
         self.allow("predict", spec.name)
         answer: inference_pb2.ClassificationResponse = await self._direct(
-            spec.name, lambda left: self._backend.classify(spec, examples, timeout=left), timeout
+            spec.name, lambda left: self._backend.classify(spec, examples, timeout=left), timeout, CLASSIFY
         )
         self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
         _tell(answer.model_spec.version.value, len(answer.result.classifications))
@@ -141,7 +141,7 @@ class RawCalls:
         """The model's own Regress, from whichever version the model server chooses; raises as `predict` does."""
         self.allow("predict", spec.name)
         answer: inference_pb2.RegressionResponse = await self._direct(
-            spec.name, lambda left: self._backend.regress(spec, examples, timeout=left), timeout
+            spec.name, lambda left: self._backend.regress(spec, examples, timeout=left), timeout, REGRESS
         )
         self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
         _tell(answer.model_spec.version.value, len(answer.result.regressions))
@@ -156,7 +156,10 @@ class RawCalls:
         for spec in specs:
             self.allow(_VERBS[method], spec.name)
         answer: bytes = await self._direct(
-            specs[0].name, lambda left: self._backend.forward(method, request, timeout=left, spec=specs[0]), timeout
+            specs[0].name,
+            lambda left: self._backend.forward(method, request, timeout=left, spec=specs[0]),
+            timeout,
+            method,
         )
         for spec in _answering(method, answer):
             self._check_may_answer_raw(spec.name, spec.version.value)
@@ -187,11 +190,11 @@ class RawCalls:
         answer = await self._backend.metadata(spec, timeout=timeout)
         return {name: Signature.from_proto(proto) for name, proto in signature_map(answer).signature_def.items()}
 
-    async def _direct(self, what: str, ask: Ask, timeout: float) -> Any:
-        """A call that travels alone, in its turn among those of the same model."""
+    async def _direct(self, what: str, ask: Ask, timeout: float, method: str) -> Any:
+        """A call that travels alone, in its turn among those of the same method and model."""
         deadline = asyncio.get_running_loop().time() + timeout
         with self.admission.room(what):
-            kind = "direct", what
+            kind = method, what
             return (await self.turns.run(_DIRECT, ask, 1, None, kind=kind, deadline=deadline)).answer
 
     def _reached(self, spec: ModelSpec) -> ServedModel | None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from headwise.backends.addresses import Lookup, lookup
-from headwise.backends.base import METADATA, PREDICT
+from headwise.backends.base import METADATA, PREDICT, STATUS
 from headwise.backends.in_memory import InMemoryBackend, InMemoryModel
 from headwise.backends.replicas import Replicas
 from headwise.backends.tfserving import TFServingBackend
@@ -208,6 +208,65 @@ async def test_a_server_that_has_no_such_model_is_no_reason_not_to_know_it() -> 
         assert [await predict(replicas, 1) for _ in range(4)] == [1] * 4
         with pytest.raises(BackendRejectedError, match="NOT_FOUND"):
             await replicas.status(ModelSpec("n"), timeout=5)
+
+
+async def test_a_full_queue_of_one_model_ejects_nobody() -> None:
+    metrics = Metrics()
+    async with servers(1) as (one,), asked(one.address, watched=True, metrics=metrics) as replicas:
+        one.behave(PREDICT, UNAVAILABLE)
+        for _ in range(30):
+            with pytest.raises(BackendUnavailableError):
+                await predict(replicas)
+            await asyncio.sleep(0.01)
+        one.behave(PREDICT)
+        assert await predict(replicas) == 1
+    assert b"ejections_total 0.0" in metrics.render()
+
+
+async def test_nonsense_as_the_answer_to_a_check_is_a_sign_of_life_and_not_the_last_check() -> None:
+    async with servers(1) as (one,):
+        with FaultProxy(one.address) as proxy:
+            async with asked(proxy.address, watched=True) as replicas:
+                one.behave(STATUS, faults.NOISE)
+                await until(partial(answers, replicas))
+                await asyncio.sleep(1.2)
+                one.behave(STATUS)
+                proxy.refuse()
+                proxy.reset_all()
+                await asyncio.sleep(1.2)
+                proxy.heal()
+                await until(partial(answers, replicas))
+
+
+async def test_a_server_that_lets_one_question_pass_says_what_it_said_last() -> None:
+    async with servers(2, 1) as (first, second), asked(first.address, second.address) as replicas:
+        await _states(replicas)
+        first.memory.models["m"][2] = InMemoryModel(SIGNATURES, as_it_is)
+        second.behave(STATUS, faults.never)
+        status: Any = await replicas.status(ModelSpec("m"), timeout=0.3)
+        assert {one.version: VersionState(one.state).name for one in status.model_version_status} == {
+            1: "AVAILABLE",
+            2: "LOADING",
+        }
+
+
+async def test_a_second_server_that_still_loads_takes_nothing_away() -> None:
+    found = ["127.0.0.1"]
+
+    async def resolver(_: str, __: int) -> tuple[str, ...]:
+        return tuple(found)
+
+    async with servers(1, 1) as (one,):
+        port = int(one.address.rpartition(":")[2])
+        async with (
+            FaultyBackend(f"127.0.0.2:{port}", InMemoryBackend({"m": {}})),
+            asked(find=lookup(f"dns:///models:{port}", resolver)) as replicas,
+        ):
+            assert await _states(replicas) == {1: "AVAILABLE"}
+            found.append("127.0.0.2")
+            await replicas.look_up()
+            assert await _states(replicas) == {1: "AVAILABLE"}
+            assert [await predict(replicas, 1) for _ in range(4)] == [1] * 4
 
 
 async def test_every_address_of_a_name_is_asked_and_new_ones_are_when_they_come() -> None:

@@ -38,6 +38,19 @@ def test_a_server_that_has_not_heard_of_it_counts_as_loading() -> None:
     assert shown(rollout.report("m", {"a": says(v2=AVAILABLE), "b": says()}, 0)) == {2: "LOADING"}
 
 
+def test_servers_that_give_the_old_version_up_do_not_leave_the_last_one_with_all_the_load() -> None:
+    rollout: Rollout[str] = Rollout()
+    servers = "abcd"
+    rollout.report("m", {server: says(v1=AVAILABLE) for server in servers}, 0)
+    most = []
+    for done in range(1, 5):
+        reports = {one: says(v2=AVAILABLE) if n < done else says(v1=AVAILABLE) for n, one in enumerate(servers)}
+        together = shown(rollout.report("m", reports, done))
+        newest = max(number for number, state in together.items() if state == "AVAILABLE")
+        most.append(len(rollout.holding(ModelSpec("m", newest), list(servers))))
+    assert min(most) >= 2
+
+
 def test_a_server_that_failed_to_load_it_holds_nobody_up_and_is_not_asked() -> None:
     rollout: Rollout[str] = Rollout()
     together = rollout.report("m", {"a": says(v2=AVAILABLE), "b": says(v2=END)}, 0)

@@ -29,6 +29,7 @@ class Doubling:
     """Answers twice its rows. bad: numbers that fail the call they are in. held: calls wait until it is set."""
 
     key: Hashable = "m"
+    owner: Hashable = None
     bad: frozenset[float] = frozenset()
     failure: Exception = field(default_factory=lambda: InvalidTensorError("a bad row"))
     splits: bool = True

@@ -22,6 +22,8 @@ class Serial:
         self.rows = 0
         self._turn = asyncio.Lock()
 
+    owner = None
+
     def join(self, inputs: Sequence[Any]) -> int:
         return sum(inputs)
 

@@ -39,9 +39,22 @@ def test_a_load_that_lasts_does_not_become_the_measure() -> None:
     assert pace.a_row == pytest.approx(0.01, rel=0.01)
 
 
-def test_without_a_quiet_call_nothing_is_known_of_the_rows() -> None:
-    """Better to take too many at first than to refuse what could have been answered."""
-    assert loaded(Pace(), 25, 0.26).a_row == 0
+def test_without_a_quiet_call_all_is_the_work_of_the_rows() -> None:
+    """A gateway that starts under load must bound it, too."""
+    assert loaded(Pace(), 25, 0.25).a_row == pytest.approx(0.01, rel=0.01)
+
+
+def test_a_first_call_that_was_slow_does_not_hide_the_work_of_the_rows() -> None:
+    pace = quiet(1.0)
+    pace.learn(1, 0.01, beside=2, quiet=False)
+    assert loaded(pace, 25, 0.26).a_row == pytest.approx(0.01, rel=0.01)
+
+
+def test_quiet_calls_let_an_old_load_be_forgotten() -> None:
+    pace = loaded(quiet(0.02), 1, 4.0)
+    for _ in range(60):
+        pace.learn(1, 0.02, beside=1, quiet=True)
+    assert pace.a_row < 0.01
 
 
 def test_one_slow_call_is_no_load() -> None:

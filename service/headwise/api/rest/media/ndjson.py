@@ -123,8 +123,7 @@ async def answered(rows: AsyncIterator[bytes], answer: Answer, request_id: str =
 
 
 async def _read(rows: AsyncIterator[bytes], come: asyncio.Queue[_Item]) -> None:
-    """Number the lines; then the error that ended them, or nothing."""
-    end: HeadwiseError | None = None
+    """Number the lines; then the error that ended them, or nothing. Who is cancelled puts nothing: nobody takes it."""
     number = 0
     try:
         async for line in rows:
@@ -132,9 +131,12 @@ async def _read(rows: AsyncIterator[bytes], come: asyncio.Queue[_Item]) -> None:
             if line.strip():
                 await come.put((number, line))
     except HeadwiseError as error:
-        end = error
-    finally:
-        await come.put(end)
+        await come.put(error)
+    except Exception:
+        await come.put(None)
+        raise
+    else:
+        await come.put(None)
 
 
 async def _batch(batch: Sequence[tuple[int, bytes]], answer: Answer, request_id: str) -> bytes:

@@ -120,7 +120,7 @@ def refusal(error: HeadwiseError) -> Answer:
     """An error in TFS's form; what the backend said keeps its own words and the status TFS gives it."""
     trail.failed(error.code)
     if isinstance(error, BackendRejectedError):
-        return answers.error(HTTP_OF_GRPC.get(error.status, 500), error.detail)
+        return answers.error(HTTP_OF_GRPC.get(error.status, 500), error.detail, headers_of(error))
     status = status_of(error)
     return answers.error(status.http, str(error), headers_of(error))
 

@@ -155,7 +155,7 @@ async def test_classify_goes_to_headwise_with_the_body_untouched() -> None:
     ("failure", "status", "text", "retry_after"),
     [
         (BackendRejectedError("FAILED_PRECONDITION", "no"), 400, "no", None),
-        (BackendRejectedError("RESOURCE_EXHAUSTED", "full"), 429, "full", None),
+        (BackendRejectedError("RESOURCE_EXHAUSTED", "full"), 429, "full", "1"),
         (BackendRejectedError("SOMETHING_NEW", "odd"), 500, "odd", None),
         (BackendUnavailableError("down"), 503, "down", "1"),
         (BackendTimeoutError("late"), 504, "late", None),
