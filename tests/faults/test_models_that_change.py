@@ -181,8 +181,8 @@ def test_a_card_that_changes_on_disk_under_load(  # noqa: C901  # one story
                 (folder / "..new").symlink_to(data.name)
                 (folder / "..new").replace(folder / "..data")
                 if not card.is_symlink():
-                    card.unlink()
-                    card.symlink_to("..data/head.json")
+                    (folder / "link").symlink_to("..data/head.json")
+                    (folder / "link").replace(card)
                 await serves(f"yes-{name}")
 
         async def run() -> None:
