@@ -15,6 +15,8 @@ from headwise.batching.work import A, Part, Work
 
 _SHARE = 8
 """A request waits for an eighth of the time that calls take: longer left the backend idle, and answers were fewer."""
+_AHEAD = 0.9
+"""The part of the time in the queue that rows ahead may take; the rest is for those that come later and travel along."""
 _MOMENT = 0.001
 """Seconds within which a request has not waited."""
 
@@ -129,10 +131,11 @@ class Lane:
     def crowded(self, limits: Limits) -> bool:
         """Whether the rows of the lane, at the pace of its calls, take longer than a request may have to wait.
 
-        While a call can be had at once nobody is refused: so a pace that was wrong is learned anew.
+        Never behind a single request: so a pace that was wrong is learned anew.
         """
-        full = self.rows or len(self.calls) >= limits.calls
-        return bool(full) and (self.rows + self.rows_under_way) * self.pace.a_row > limits.queue
+        if (self.rows + self.rows_under_way) * self.pace.a_row <= _AHEAD * limits.queue:
+            return False
+        return len(self.waiting) + sum(map(len, self.calls.values())) > 1
 
     def overdue(self, member: Member[Any], limits: Limits, now: float) -> bool:
         """Whether a request waits for longer than was foreseen when it came: calls have become slow, or hang."""

@@ -77,6 +77,18 @@ async def test_what_would_wait_for_too_long_is_refused_at_once_and_the_rest_is_a
     assert await ask(batcher, work) == "answered", "it is over when the load is"
 
 
+async def test_a_stall_is_not_believed_for_ever() -> None:
+    """Two callers who do not wait for each other, after one call that took much longer than the queue may."""
+    work, batcher = Serial(0.3), Batcher(Limits(queue=0.05))
+    await asyncio.gather(ask(batcher, work), ask(batcher, work))
+    work.tick = 0.001
+    told: list[str] = []
+    for _ in range(40):
+        told += await asyncio.gather(ask(batcher, work), ask(batcher, work))
+        await asyncio.sleep(0.002)
+    assert told[-20:] == ["answered"] * 20
+
+
 async def test_a_crowd_that_comes_out_of_nothing_is_taken() -> None:
     work, batcher = Serial(0.0001), Batcher(Limits(queue=0.05))
     assert set(await asyncio.gather(*(ask(batcher, work) for _ in range(400)))) == {"answered"}
