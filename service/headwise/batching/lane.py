@@ -16,7 +16,7 @@ from headwise.batching.work import A, Part, Work
 _SHARE = 8
 """A request waits for an eighth of the time that calls take: longer left the backend idle, and answers were fewer."""
 _AHEAD = 0.9
-"""The part of the time in the queue that rows ahead may take; the rest is for those that come later and travel along."""
+"""The part of the time in the queue that rows ahead may take; the rest is for those that travel along."""
 _MOMENT = 0.001
 """Seconds within which a request has not waited."""
 
