@@ -12,7 +12,7 @@ VERBS: tuple[Verb, ...] = get_args(Verb)
 EVERY = "*"
 """As a scope's model every model, as its verb every verb; as the model that is asked for, all that there are."""
 
-_SCOPE = re.compile(r"model:(?P<model>[A-Za-z0-9._-]*\*?):(?P<verb>[a-z]+|\*)", re.ASCII)
+_SCOPE = re.compile(r"model:(?P<model>[A-Za-z0-9._-]+\*?|\*):(?P<verb>[a-z]+|\*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +24,14 @@ class Scope:
 
     def __post_init__(self) -> None:
         text = str(self)
-        if _SCOPE.fullmatch(text) is None or not self.model:
-            raise ValueError(f"{text!r} is no scope: model:NAME:VERB is expected, NAME may be * or end with it")
+        _parts(text)
         if self.verb != EVERY and self.verb not in VERBS:
             raise ValueError(f"scope {text}: the verb must be one of {', '.join(VERBS)}, or *")
 
     @classmethod
     def parse(cls, text: str) -> Scope:
         """Raises: ValueError that says what is expected."""
-        found = _SCOPE.fullmatch(text)
-        if found is None:
-            raise ValueError(f"{text!r} is no scope: model:NAME:VERB is expected, NAME may be * or end with it")
+        found = _parts(text)
         return cls(found["model"], found["verb"])
 
     def __str__(self) -> str:
@@ -45,3 +42,10 @@ class Scope:
         if self.verb not in (verb, EVERY):
             return False
         return model.startswith(self.model[:-1]) if self.model.endswith(EVERY) else model == self.model
+
+
+def _parts(text: str) -> re.Match[str]:
+    found = _SCOPE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no scope: model:NAME:VERB is expected, NAME may be * or end with it")
+    return found

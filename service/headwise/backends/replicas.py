@@ -146,7 +146,7 @@ class Replicas:
             return self._rotation[0]
         if not self._rotation:
             raise self._nobody()
-        holding = list(self._rollout.holding(spec, self._rotation))
+        holding = self._rollout.holding(spec, self._rotation)
         others = [replica for replica in holding if replica is not failed] or [
             replica for replica in self._rotation if replica is not failed
         ]

@@ -27,7 +27,7 @@ class Rollout(Generic[R]):
         self._last: dict[str, dict[R, Statuses]] = {}
         self._holders: dict[str, dict[int, frozenset[R]]] = {}
         self._shown: dict[str, set[int]] = {}
-        self._since: dict[tuple[str, int], float] = {}
+        self._since: dict[str, dict[int, float]] = {}
 
     def report(self, name: str, reports: Mapping[R, Statuses], now: float) -> Statuses:
         """Take in what each server in rotation says of a model; what they say together."""
@@ -42,9 +42,8 @@ class Rollout(Generic[R]):
             for number in numbers
         }
         self._holders[name] = {number: held for number, held in holders.items() if held}
-        self._since = {
-            key: since for key, since in self._since.items() if key[0] != name or key[1] in self._holders[name]
-        } | {(name, number): self._since.get((name, number), now) for number in self._holders[name]}
+        known = self._since.get(name, {})
+        self._since[name] = since = {number: known.get(number, now) for number in self._holders[name]}
         said = {number: [statuses.get(number) for statuses in reports.values()] for number in numbers}
         shown = self._shown.get(name, set())
         self._shown[name] = {
@@ -52,7 +51,7 @@ class Rollout(Generic[R]):
             for number in self._holders[name]
             if number in shown
             or (shown and len(holders[number]) >= max(len(holders.get(one, ())) for one in shown))
-            or now - self._since[name, number] >= _PATIENCE
+            or now - since[number] >= _PATIENCE
             or all(one is not None and one.state in (_Status.AVAILABLE, _Status.END) for one in said[number])
         }
         return {
@@ -64,14 +63,14 @@ class Rollout(Generic[R]):
         """What a server said of a model when it last said anything."""
         return self._last.get(name, {}).get(server, {})
 
-    def holding(self, spec: ModelSpec, servers: Sequence[R]) -> Sequence[R]:
+    def holding(self, spec: ModelSpec, servers: Sequence[R]) -> list[R]:
         """Those that hold the version that is meant, else the largest that is shown; all, where none is known."""
         held = self._holders.get(spec.name, {})
         number = spec.version
         if number is None and spec.label is None:
             number = max(self._shown.get(spec.name, ()), default=None)
         known = held.get(number, frozenset()) if number is not None else frozenset().union(*held.values())
-        return [server for server in servers if server in known] or servers
+        return [server for server in servers if server in known] or list(servers)
 
     def forget(self, server: R) -> None:
         """It is out of rotation: what it holds is not known any more."""

@@ -7,16 +7,9 @@ import asyncio
 from headwise.access.access import Access
 from headwise.access.scopes import Verb
 from headwise.admission import Admission
-from headwise.backends.base import (
-    Arrays,
-    Backend,
-)
+from headwise.backends.base import Arrays, Backend
 from headwise.batching import Batcher, Limits
-from headwise.errors import (
-    BackendRejectedError,
-    BackendTimeoutError,
-    VersionNotFoundError,
-)
+from headwise.errors import BackendRejectedError, BackendTimeoutError, VersionNotFoundError
 from headwise.gateway.classification import Classification, RequestOptions
 from headwise.gateway.decided import decided
 from headwise.gateway.head_call import ContradictionError, HeadCall, left

@@ -101,8 +101,7 @@ class RawCalls:
         raw: RawPrediction = await self._direct(
             spec.name, lambda left: self._backend.predict(spec, inputs, timeout=left), timeout, PREDICT
         )
-        self._check_may_answer_raw(spec.name, raw.version)
-        _tell(raw.version, next((len(array) for array in inputs.values() if array.ndim), None))
+        self._came(spec.name, raw.version, next((len(array) for array in inputs.values() if array.ndim), None))
         return raw
 
     async def raw(self, spec: ModelSpec, read: ReadInputs, *, timeout: float) -> RawPrediction:
@@ -131,8 +130,7 @@ class RawCalls:
         answer: inference_pb2.ClassificationResponse = await self._direct(
             spec.name, lambda left: self._backend.classify(spec, examples, timeout=left), timeout, CLASSIFY
         )
-        self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
-        _tell(answer.model_spec.version.value, len(answer.result.classifications))
+        self._came(spec.name, answer.model_spec.version.value, len(answer.result.classifications))
         return answer
 
     async def native_regress(
@@ -143,8 +141,7 @@ class RawCalls:
         answer: inference_pb2.RegressionResponse = await self._direct(
             spec.name, lambda left: self._backend.regress(spec, examples, timeout=left), timeout, REGRESS
         )
-        self._check_may_answer_raw(spec.name, answer.model_spec.version.value)
-        _tell(answer.model_spec.version.value, len(answer.result.regressions))
+        self._came(spec.name, answer.model_spec.version.value, len(answer.result.regressions))
         return answer
 
     async def forward(self, method: str, request: bytes, *, timeout: float) -> bytes:
@@ -162,8 +159,7 @@ class RawCalls:
             method,
         )
         for spec in _answering(method, answer):
-            self._check_may_answer_raw(spec.name, spec.version.value)
-            _tell(spec.version.value)
+            self._came(spec.name, spec.version.value)
         return answer
 
     async def metadata(self, spec: ModelSpec, *, timeout: float) -> prediction_service_pb2.GetModelMetadataResponse:
@@ -206,10 +202,17 @@ class RawCalls:
         found = (v.model for v in loaded if spec.version in (None, v.status.version))
         return next(found, None)
 
-    def _check_may_answer_raw(self, name: str, version: int) -> None:
+    def _came(self, name: str, version: int, rows: int | None = None) -> None:
+        """A version has answered: may it, and let the log know.
+
+        Raises: HeadConfigError.
+        """
         answered = self.repository.served(name, version)
         if answered is not None and not self._when_refused:
             answered.check_not_refused()
+        told = trail.current()
+        if told is not None:
+            told.answered(version, rows)
 
 
 _VERBS: Mapping[str, Verb] = {
@@ -244,10 +247,3 @@ def _answering(method: str, answer: bytes) -> list[prediction_service_pb2.ModelS
     except DecodeError as error:
         raise BackendProtocolError(f"the model server's answer to {method} cannot be read: {error}") from error
     return []
-
-
-def _tell(version: int, rows: int | None = None) -> None:
-    """Let the log know who answered."""
-    told = trail.current()
-    if told is not None:
-        told.answered(version, rows)
