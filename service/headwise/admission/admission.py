@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -13,16 +13,29 @@ from headwise.errors import OverloadedError
 class Admission:
     """in_flight, per_model: requests at once, of all models and of one. How long they wait is the batcher's to bound.
 
-    memory: of the process's control group; None: not watched.
+    memory: of the process's control group; None: not watched. refused: told why a request is.
     """
 
-    def __init__(self, in_flight: int = 8192, per_model: int = 4096, memory: Memory | None = None) -> None:
+    def __init__(
+        self,
+        in_flight: int = 8192,
+        per_model: int = 4096,
+        memory: Memory | None = None,
+        *,
+        refused: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._refused = refused
         self._most = in_flight
         self._most_per_model = per_model
         self._memory = memory
         self._models: dict[str, int] = {}
         self._promised = 0
         self.in_flight = 0
+
+    @property
+    def by_model(self) -> Mapping[str, int]:
+        """The requests that are being answered, by the name that they ask for; none that has none."""
+        return dict(self._models)
 
     def room(self, model: str) -> _Room:
         """Room for one request, in a `with` statement until it is answered.
@@ -37,8 +50,10 @@ class Admission:
             self.check_memory()
         here = self._models.get(model, 0)
         if self.in_flight >= self._most:
+            self._refused("in-flight")
             raise OverloadedError(f"{self.in_flight} requests are being answered, no more are taken at once")
         if here >= self._most_per_model:
+            self._refused("in-flight-of-model")
             raise OverloadedError(f"{here} requests for {model} are being answered, no more are taken at once")
         self.in_flight += 1
         self._models[model] = here + 1
@@ -63,6 +78,7 @@ class Admission:
         if size:
             memory.look()
         if memory.would_be_short(self._promised + size):
+            self._refused("memory")
             raise OverloadedError(f"memory runs short: {memory}")
 
     @contextmanager

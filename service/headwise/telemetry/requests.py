@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from headwise.telemetry import logs
 from headwise.telemetry.lines import Event
-from headwise.telemetry.metrics import OTHER, Metrics
+from headwise.telemetry.metric_table import AT_THE_DOOR, OTHER
+from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.trail import Counts, Trail
 
 MOST_LABELS = 5
@@ -61,6 +62,9 @@ class Requests:
         for (verb, model, status), all_seconds in took.items():
             named = model if not model or self._is_model(model) else OTHER
             self._metrics.observe(self._surface, verb, named, str(status), all_seconds)
+        for *_, trail in requests:
+            if trail is not None and trail.code is not None and trail.code in AT_THE_DOOR:
+                self._metrics.refused(trail.code)
         self._tell(level, [self._event(request) for request in requests])
 
     def _event(self, request: Answered) -> Event:

@@ -1,5 +1,6 @@
 """More than a process can carry is refused before anything is done for it."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,18 @@ def test_a_request_that_fails_gives_its_room_back() -> None:
     assert admission.in_flight == 0
 
 
+def test_why_a_request_is_refused_is_told_and_who_is_being_answered() -> None:
+    told: list[str] = []
+    admission = Admission(in_flight=2, per_model=1, refused=told.append)
+    with admission.room("a"), suppress(OverloadedError):
+        admission.enter("a")
+    with admission.room("a"), admission.room("b"), suppress(OverloadedError):
+        assert admission.by_model == {"a": 1, "b": 1}
+        admission.enter("c")
+    assert told == ["in-flight-of-model", "in-flight"]
+    assert admission.by_model == {}
+
+
 @pytest.fixture
 def group(tmp_path: Path) -> Path:
     """A control group of version 2 with a limit of 1000 MiB, and one without below it."""
@@ -66,13 +79,14 @@ def found(group: Path) -> Memory:
 
 
 def test_near_the_limit_nothing_more_is_taken_and_further_off_it_is_again(group: Path) -> None:
-    memory = found(group)
-    admission = Admission(memory=memory)
+    memory, told = found(group), list[str]()
+    admission = Admission(memory=memory, refused=told.append)
     with admission.room("a"):
         use(group, 901)
         memory.look()
         with pytest.raises(OverloadedError, match="memory runs short: 901 of 1000 MiB"), admission.room("a"):
             pass
+        assert told == ["memory"]
         use(group, 899)
         memory.look()
         with admission.room("a"):

@@ -17,7 +17,7 @@ from headwise.api.rest.watch import Watch
 from headwise.api.timeouts import Timeouts
 from headwise.errors import HeadwiseError
 from headwise.telemetry import trail
-from headwise.telemetry.metrics import OTHER
+from headwise.telemetry.metric_table import OTHER
 from headwise.telemetry.requests import Answered, Requests
 
 _log = structlog.get_logger(__name__)
