@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Container
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +33,8 @@ _KEPT = 600.0
 """Seconds for which a version that is gone is still told of, so that its last answers are scraped."""
 
 
-class Of(NamedTuple):
-    """Whose answers."""
-
-    model: str
-    version: str
-    head: str
+Of = tuple[str, str, str]
+"""Whose answers: model, version, head."""
 
 
 class Answers:
@@ -59,7 +55,7 @@ class Answers:
 
     def add(self, model: str, version: int, head: str, prediction: Prediction) -> None:
         """Count what a head answered for a batch."""
-        of = Of(model, str(version), head)
+        of = (model, str(version), head)
         with self._lock:
             tally = self._tallies.get(of)
             if tally is None:
@@ -84,9 +80,8 @@ class Answers:
         if self.known is None:
             return
         known, now = self.known(), self._clock()
-        told = {(of.model, of.version) for of in self._tallies} | {
-            (labels[0], labels[1]) for rows in self._before.values() for labels in rows
-        }
+        told = {(model, version) for model, version, _ in self._tallies}
+        told |= {(labels[0], labels[1]) for rows in self._before.values() for labels in rows}
         self._gone = {one: self._gone.get(one, now) for one in told if one not in known}
         over = {one for one, since in self._gone.items() if now - since > _KEPT}
         if over:

@@ -23,7 +23,6 @@ Figures = Mapping[tuple[str, ...], float]
 
 _MOST_ADDRESSES = 64
 """That counters have as labels: a name's addresses change, and none of them is ever the last."""
-_TELL = 1.0
 _DURATION = "headwise_request_duration_seconds"
 
 disable_created_metrics()  # when a series began: as many series again, of which no rule asks
@@ -32,10 +31,11 @@ disable_created_metrics()  # when a series began: as many series again, of which
 class Metrics:
     """What is counted where it happens, and the gauges that are asked for.
 
-    shared: with other processes, whose figures are rendered with this one's.
+    shared: with other processes, whose figures are rendered with this one's. tell_every: seconds, as `tell` tells them.
     """
 
-    def __init__(self, shared: Shared | None = None) -> None:
+    def __init__(self, shared: Shared | None = None, *, tell_every: float = 1.0) -> None:
+        self._tell_every = tell_every
         self.registry = CollectorRegistry()
         self._files = None if shared is None else shared.files
         self._rendered = self.registry if shared is None else shared.registry
@@ -133,11 +133,11 @@ class Metrics:
             try:
                 await asyncio.to_thread(self._files.write, self._report())
                 reason = None
-            except OSError as error:  # a full disk: what was told last stands
+            except Exception as error:  # noqa: BLE001  # a full disk, or whatever: what was told last stands
                 if reason != str(error):
                     reason = str(error)
-                    _log.warning("figures not told to the other workers", reason=reason)
-            await asyncio.sleep(_TELL)
+                    _log.warning("metrics not told to the other workers", reason=reason)
+            await asyncio.sleep(self._tell_every)
 
     def _report(self) -> Report:
         told: Report = {

@@ -9,6 +9,7 @@ from headwise.access.scopes import EVERY, VERBS
 from headwise.api.status import STATUSES, status_of
 from headwise.errors import HeadwiseError
 from headwise.settings import Settings
+from headwise.telemetry.metric_table import METRICS, REFUSALS, VERSION_STATES, WATCHED_FILES
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -36,6 +37,16 @@ def test_every_setting_stands_with_its_default_and_its_meaning() -> None:
         default = "" if field.default in (None, frozenset()) else f"`{field.default}`"
         assert documented[name][0] == default
         assert documented[name][2] == field.description
+
+
+def test_every_metric_stands_with_its_labels_and_its_meaning() -> None:
+    documented = rows("metrics.md")
+    labels = {label for metric in METRICS.values() for label in metric.labels}
+    assert documented.keys() == METRICS.keys() | labels
+    for name, metric in METRICS.items():
+        assert documented[name] == [metric.kind, ", ".join(f"`{label}`" for label in metric.labels), metric.meaning]
+    for values, told in ((REFUSALS, "reason"), (VERSION_STATES, "state"), (WATCHED_FILES, "what")):
+        assert [value for value in values if f"`{value}`" not in documented[told][0]] == []
 
 
 def test_every_verb_of_a_scope_stands_with_what_it_grants() -> None:
