@@ -20,7 +20,6 @@ from headwise import __version__
 from headwise.backends.base import PREDICT
 from headwise.telemetry.metric_table import METRICS
 from headwise.v1 import classification_service_pb2 as v1
-from headwise.v1.classification_service_pb2_grpc import ClassificationServiceStub
 from support import faulty_answers as faults
 from support.access import bearer
 from support.fault_proxy import FaultProxy
@@ -76,8 +75,8 @@ def test_answers_are_told_by_version_head_and_label_whichever_way_they_were_aske
             tensor = v1.Tensor(
                 data_type=v1.DATA_TYPE_FLOAT32, shape=[3, 1], content=np.array([9, -9, 0.1], "<f4").tobytes()
             )
-            request = v1.ClassifyRequest(model=v1.ModelSpec(name="sure"), inputs={"x": tensor})
-            ClassificationServiceStub(channel).Classify(request, timeout=20)
+            request = v1.ClassifyRequest(model=v1.ModelSpec(name="sure"), inputs={"x": tensor}).SerializeToString()
+            channel.unary_unary("/headwise.v1.ClassificationService/Classify")(request, timeout=20)
         of = {"model": "sure", "version": "3", "head": "output_0"}
         gateway = at.gateway
         assert told(gateway, "headwise_predicted_labels_total", **of, label="malignant") == 2
@@ -103,6 +102,21 @@ def test_what_is_refused_for_want_of_room_is_told_by_why(at: Standing) -> None:
         assert told(gateway, "headwise_refusals_total", reason="in-flight") == 1
         assert held.result().status_code == 200
     becomes(gateway, 0, "headwise_requests_in_flight", model="m")
+
+
+def test_what_would_wait_for_too_long_is_told(tmp_path: Path) -> None:
+    with standing(tmp_path, queue_timeout=0.05, max_batch_rows=2) as at, ThreadPoolExecutor(20) as threads:
+        at.backend.behave(PREDICT, faults.late(0.1))
+        client = httpx.Client(base_url=at.gateway.url, timeout=30)
+
+        def crowd() -> int:
+            answers = list(threads.map(lambda _: client.post(PATH, content=BODY).status_code, range(20)))
+            return answers.count(503)
+
+        refused = sum(crowd() for _ in range(3))  # the first of them shows how slow the model server is
+        client.close()
+        assert refused > 0
+        becomes(at.gateway, refused, "headwise_refusals_total", reason="queue")
 
 
 def test_who_is_not_let_in_is_told_by_why(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def watch(metrics: Metrics, admission: Admission, repository: ModelRepository) -
 
 def in_flight(by_model: Mapping[str, int], snapshot: Snapshot) -> Figures:
     """Of every model; of names that are none together."""
-    found = Counter({(name,): 0 for name in snapshot.models})
+    found: Counter[tuple[str, ...]] = Counter({(name,): 0 for name in snapshot.models})
     for name, requests in by_model.items():
         found[name if name in snapshot.models else OTHER,] += requests
     return found
@@ -33,7 +33,9 @@ def in_flight(by_model: Mapping[str, int], snapshot: Snapshot) -> Figures:
 
 def versions(snapshot: Snapshot) -> Figures:
     """How many of every model are in each state."""
-    found = Counter({(name, state): 0 for name in snapshot.models for state in VERSION_STATES})
+    found: Counter[tuple[str, ...]] = Counter(
+        {(name, state): 0 for name in snapshot.models for state in VERSION_STATES}
+    )
     found.update((name, version.state) for name, model in snapshot.models.items() for version in model.versions)
     return found
 

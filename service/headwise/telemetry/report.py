@@ -5,20 +5,19 @@ Gauges, and what is counted of versions: the library's own files can neither let
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import orjson
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from headwise.telemetry.metric_table import METRICS
 
 Report = dict[str, dict[tuple[str, ...], list[float]]]
 """By metric and labels: the figure, or of a histogram how many are in each bucket, and their sum."""
 
-_OVER = {"sum": sum, "min": min, "max": max}
+_OVER: Mapping[str, Callable[[Iterable[float]], float]] = {"sum": sum, "min": min, "max": max}
 
 
 def merged(reports: Iterable[Report]) -> Report:
@@ -68,7 +67,7 @@ class Reports(Collector):
 def _histogram(name: str, rows: dict[tuple[str, ...], list[float]]) -> Metric:
     metric = METRICS[name]
     family = HistogramMetricFamily(name, metric.meaning, labels=metric.labels)
-    bounds = [floatToGoString(bound) for bound in (*metric.buckets, float("inf"))]
+    bounds = [*(str(float(bound)) for bound in metric.buckets), "+Inf"]
     for labels, (*counts, summed) in rows.items():
         below = 0.0
         buckets = [(bound, below := below + count) for bound, count in zip(bounds, counts, strict=True)]

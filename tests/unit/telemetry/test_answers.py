@@ -103,7 +103,10 @@ def test_a_version_that_is_gone_is_told_of_for_ten_minutes() -> None:
     for version in (1, 2):
         answers.add("m", version, "y", answer(BINARY, [0.9]))
     known.remove(("m", "1"))
-    versions = lambda: {key[1] for rows in answers.report().values() for key in rows}  # noqa: E731
+
+    def versions() -> set[str]:
+        return {key[1] for rows in answers.report().values() for key in rows}
+
     assert versions() == {"1", "2"}
     now[0] = 599.0
     assert versions() == {"1", "2"}

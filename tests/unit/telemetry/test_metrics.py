@@ -65,10 +65,10 @@ def test_tripwires_are_counted_by_model_head_and_code() -> None:
 
 
 def test_a_gauge_is_asked_for_with_the_metrics() -> None:
-    metrics, tasks = Metrics(), {(): 3}
-    metrics.watch("headwise_event_loop_tasks", lambda: tasks)
+    metrics, tasks = Metrics(), [3]
+    metrics.watch("headwise_event_loop_tasks", lambda: {(): tasks[0]})
     assert b"headwise_event_loop_tasks 3.0" in metrics.render()
-    tasks[()] = 4
+    tasks[0] = 4
     assert b"headwise_event_loop_tasks 4.0" in metrics.render()
 
 
