@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -189,9 +190,14 @@ class RawCalls:
     async def _direct(self, what: str, ask: Ask, timeout: float, method: str) -> Any:
         """A call that travels alone, in its turn among those of the same method and model."""
         deadline = asyncio.get_running_loop().time() + timeout
+        taken = time.perf_counter()
         with self.admission.room(what):
             kind = method, what
-            return (await self.turns.run(_DIRECT, ask, 1, None, kind=kind, deadline=deadline)).answer
+            part = await self.turns.run(_DIRECT, ask, 1, None, kind=kind, deadline=deadline)
+        told = trail.current()
+        if told is not None:
+            told.travelled(taken, part.sent, part.back)
+        return part.answer
 
     def _reached(self, spec: ModelSpec) -> ServedModel | None:
         """The version that the model server will choose, as far as the repository knows: the largest loaded one."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+from headwise.telemetry.histogram import Histogram
+from headwise.telemetry.trail import STAGES
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OTHER = "other"
 """The model label of names that are in no repository: a client must not be able to make new series."""
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+_STAGE_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
 
 
 class Metrics:
@@ -35,6 +39,14 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self._stages = Histogram(
+            "headwise_stage_duration_seconds",
+            "Where the time of answered requests went: parse, queue, backend, head, encode.",
+            ["stage", "model"],
+            buckets=_STAGE_BUCKETS,
+            registry=self.registry,
+        )
+        self._staged: dict[str, list[Histogram]] = {}
         self._series: dict[tuple[str, str, str, str], tuple[Counter, Histogram]] = {}
         self._tripwires = Counter(
             "headwise_tripwires_total",
@@ -85,8 +97,15 @@ class Metrics:
             self._series[labels] = series
         count, duration = series
         count.inc(len(seconds))
-        for one in seconds:
-            duration.observe(one)
+        duration.observe_all(seconds)
+
+    def staged(self, model: str, seconds: Sequence[Sequence[float]]) -> None:
+        """Count where requests' time went: of each the seconds of the STAGES, in their order."""
+        series = self._staged.get(model)
+        if series is None:
+            series = self._staged[model] = [self._stages.labels(stage, model) for stage in STAGES]
+        for one, amounts in zip(series, zip(*seconds, strict=True), strict=True):
+            one.observe_all(amounts)
 
     def tripped(self, *, model: str, head: str, code: str, answers: int = 1) -> None:
         """Count answers of a model of the repository, and a head of its card."""

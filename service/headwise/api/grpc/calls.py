@@ -172,9 +172,10 @@ class Calls:
             details, again = retrying(error, status, _cut(details))
             await context.abort(status, details, ((ERROR_CODE_KEY, code), (HEADER, call.request_id), *again))
         finally:
-            self._record(call, status, time.perf_counter() - started, told)
+            self._record(call, status, started, told)
 
-    def _record(self, call: Call, status: grpc.StatusCode, seconds: float, told: Trail) -> None:
+    def _record(self, call: Call, status: grpc.StatusCode, started: float, told: Trail) -> None:
+        seconds = time.perf_counter() - started
         verb = _WORDS.sub("_", call.method.rpartition("/")[2]).lower()
-        answered = Answered(verb, call.model, status.name, seconds, call.request_id, call.method, trail=told)
+        answered = Answered(verb, call.model, status.name, started, seconds, call.request_id, call.method, trail=told)
         self._requests.answered(answered)

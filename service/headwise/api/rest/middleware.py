@@ -89,7 +89,9 @@ class Envelope:
             seconds = time.perf_counter() - started
             # TensorFlow Serving takes a query for a part of the name, and it may hold a key.
             verb, model, status = exchange.verb or OTHER, exchange.model.partition("?")[0], exchange.status
-            answered = Answered(verb, model, status, seconds, exchange.request_id, scope["method"], exchange.path, told)
+            answered = Answered(
+                verb, model, status, started, seconds, exchange.request_id, scope["method"], exchange.path, told
+            )
             self._requests.answered(answered, quiet=exchange.path in _PROBES)
 
     def _admitted(self, access: Access, scope: Scope, exchange: Exchange) -> ASGIApp:

@@ -122,7 +122,7 @@ class Quick:
         finally:
             self._watch.end(task)
             seconds = time.perf_counter() - started
-            answered = Answered("classify", spec.name, status, seconds, identity, "POST", scope["path"], told)
+            answered = Answered("classify", spec.name, status, started, seconds, identity, "POST", scope["path"], told)
             self._requests.answered_soon(answered)
 
 
