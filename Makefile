@@ -37,7 +37,8 @@ test-quick: $(ENVIRONMENT) ## the unit tests, under a minute
 	@$(BIN)/python -m pytest -m "not system" $(PARALLEL) tests/unit $(PYTEST_FLAGS)
 
 test-system: $(ENVIRONMENT) ## the tests that need Debian packages; installs them
-	@(command -v curl && command -v unzip) >/dev/null || (apt-get update -qq && apt-get install -qq -y curl unzip)
+	@(command -v curl && command -v unzip && command -v haproxy) >/dev/null \
+	  || (apt-get update -qq && apt-get install -qq -y --no-install-recommends curl unzip haproxy)
 	@$(BIN)/python -m pytest -m "system and not thorough" $(PYTEST_FLAGS)
 
 faults: $(ENVIRONMENT) wrk ## every fault of docs/faults.md, which it rewrites; Linux, as root, 12 minutes
