@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import pytest
 from headwise.backends.base import PREDICT
 from support import faulty_answers as faults
 from support.faulty_backend import FaultyBackend
-from support.gateway_process import COMMAND, GatewayProcess
+from support.gateway_process import GatewayProcess
 from support.standing import BODY, PATH, Measured, metric, milliseconds, publish
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -77,29 +77,18 @@ def small_disk(folder: Path) -> Iterator[Path]:
 @pytest.mark.thorough
 @needs_root
 def test_a_disk_that_is_full_under_the_log(tmp_path: Path, measured: Measured) -> None:
-    with FaultyBackend() as backend, small_disk(tmp_path / "disk") as disk:
+    with FaultyBackend() as backend, small_disk(tmp_path / "disk") as disk, (disk / "log").open("wb") as log:
         publish(tmp_path / "models", [backend])
-        command = [*COMMAND, "serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
-        with (disk / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [*command, "--models", str(tmp_path / "models"), "--backend", backend.address],
-                stderr=log,
-                stdout=subprocess.DEVNULL,
-                env={**os.environ, "TMPDIR": str(disk), "HEADWISE_POLL_INTERVAL": "0.2"},
-            )
-        try:
-            url = _url(disk / "log")
-            with httpx.Client(base_url=url) as client:
-                _until(lambda: client.get("/readyz").status_code == 200)
-                _fill(disk / "filler")
-                statuses = {client.post(PATH, content=BODY).status_code for _ in range(300)}
-                broken = client.post(PATH, content=b"{").status_code
-                lost = _figure(client, "headwise_log_lines_lost_total")
-                (disk / "filler").unlink()
-                assert client.post(PATH, content=BODY).status_code == 200
-        finally:
-            process.send_signal(signal.SIGTERM)
-            code = process.wait(20)
+        arguments = ("--models", str(tmp_path / "models"), "--backend", backend.address)
+        with GatewayProcess(*arguments, environment={"TMPDIR": str(disk)}, log=log) as gateway:
+            gateway.wait_ready()
+            _fill(disk / "filler")
+            statuses = {gateway.classify("m", BODY).status_code for _ in range(300)}
+            broken = gateway.classify("m", b"{").status_code
+            lost = metric(gateway, "headwise_log_lines_lost_total")
+            (disk / "filler").unlink()
+            assert gateway.classify("m", BODY).status_code == 200
+            code = gateway.stop(signal.SIGTERM)
     measured(f"300 requests: {statuses}; {lost:.0f} lines of the log were lost and counted; exit {code}")
     assert (statuses, broken, code) == ({200}, 400, 0)
     assert lost > 0
@@ -217,24 +206,11 @@ def test_memory_that_runs_short(tmp_path: Path, measured: Measured) -> None:
                 backend.behave(PREDICT)
                 gateway.wait_for(lambda: gateway.classify("m", BODY).status_code == 200, 30)
     finally:
-        _until(lambda: not (group / "cgroup.procs").read_text())
-        group.rmdir()
+        _remove(group)
     counted = {status: statuses.count(status) for status in sorted(set(statuses))}
     size = len(rows) >> 20
     measured(f"{len(statuses)} bodies of {size} MB in 600 MB: {counted}; the gateway lives, and answers afterwards")
     assert set(statuses) == {200, 503}
-
-
-def _url(log: Path) -> str:
-    found = ""
-
-    def started() -> bool:
-        nonlocal found
-        found = log.read_text().partition("HTTP on ")[2].partition(",")[0]
-        return bool(found)
-
-    _until(started)
-    return f"http://{found}"
 
 
 def _fill(file: Path) -> None:
@@ -243,14 +219,10 @@ def _fill(file: Path) -> None:
             stream.write(b"0" * 512)
 
 
-def _figure(client: httpx.Client, name: str) -> float:
-    return sum(
-        float(line.split()[1]) for line in client.get("/metrics").text.splitlines() if line.startswith(f"{name} ")
-    )
-
-
-def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, f"not within {seconds} s"
+def _remove(group: Path) -> None:
+    """A control group, when the last process has left it."""
+    give_up = time.monotonic() + 30
+    while (group / "cgroup.procs").read_text():
+        assert time.monotonic() < give_up, "a process stays in the group"
         time.sleep(0.05)
+    group.rmdir()
