@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -31,15 +32,22 @@ Call = Callable[[TFServingBackend, float], Awaitable[T]]
 
 
 class Replicas:
-    """A `Backend`. lookup: where the servers are. connect: makes the connection to a target.
+    """A `Backend`. lookup: where the servers are. connect: makes the connection to a target. vary: see `Replica`.
 
     `run` keeps watch over them, while it is awaited; without it none is ever ejected, and they are looked up once.
     """
 
-    def __init__(self, lookup: Lookup, connect: Callable[[str], TFServingBackend], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        lookup: Lookup,
+        connect: Callable[[str], TFServingBackend],
+        metrics: Metrics,
+        vary: Callable[[float, float], float] = random.uniform,
+    ) -> None:
         self._lookup = lookup
         self._looking: asyncio.Task[None] | None = None
         self._connect = connect
+        self._vary = vary
         self._metrics = metrics
         self._replicas: dict[str, Replica] = {}
         self._rotation: tuple[Replica, ...] = ()
@@ -185,7 +193,8 @@ class Replicas:
         self._unknown = ""
         gone = [replica for target, replica in self._replicas.items() if target not in targets]
         self._replicas = {
-            target: self._replicas.get(target) or Replica(self._connect(target), self._moved) for target in targets
+            target: self._replicas.get(target) or Replica(self._connect(target), self._moved, self._vary)
+            for target in targets
         }
         self._rotate()
         for replica in gone:
