@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -128,6 +129,50 @@ def test_a_name_that_changes_its_addresses(tmp_path: Path, measured: Measured) -
     measured(f"the new address is asked after {took / 1000:.0f} s; without any the old one goes on; all: {statuses}")
     assert statuses == {200}
     measured.below(took, 30_000)
+
+
+@pytest.mark.fault(20)
+@pytest.mark.thorough
+@needs_root
+@pytest.mark.timeout(120)
+def test_a_resolver_that_hangs(tmp_path: Path, measured: Measured) -> None:
+    """A name server that never answers, for this gateway alone, and a file of hosts that is asked before it."""
+    hosts, resolver = tmp_path / "hosts", tmp_path / "resolv.conf"
+    hosts.write_text("")
+    resolver.write_text("nameserver 127.0.0.20\n")
+    mounts = f'mount --bind {hosts} /etc/hosts && mount --bind {resolver} /etc/resolv.conf && exec "$@"'
+    command = ("unshare", "--mount", "sh", "-c", mounts, "sh", *COMMAND)
+    with FaultyBackend() as backend, socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.20", 53))
+        publish(tmp_path / "models", [backend])
+        target = f"dns:///headwise-models.test:{backend.address.rpartition(':')[2]}"
+        with GatewayProcess("--models", str(tmp_path / "models"), "--backend", target, command=command) as gateway:
+
+            def asked(times: int) -> tuple[set[int], float]:
+                began = time.perf_counter()
+                statuses = {gateway.classify("m", BODY).status_code for _ in range(times)}
+                return statuses, milliseconds(began) / times
+
+            gateway.wait_for(lambda: "not looked up within" in gateway.log, 10)
+            unknown, fast = asked(20)
+            hosts.write_text("127.0.0.1 headwise-models.test\n")
+            began = time.perf_counter()
+            gateway.wait_for(lambda: gateway.classify("m", BODY).status_code == 200, 40)
+            found = milliseconds(began)
+            hosts.write_text("")
+            gateway.wait_for(lambda: gateway.log.count("not looked up within") == 2, 40)
+            known, _ = asked(20)
+            began = time.perf_counter()
+            code = gateway.stop(signal.SIGTERM)
+            stopped = milliseconds(began)
+    measured(
+        f"503 in {fast:.0f} ms; the address is used {found / 1000:.0f} s after it is known, then goes on; "
+        f"stopped within {stopped / 1000:.1f} s of SIGTERM"
+    )
+    assert (unknown, known, code) == ({503}, {200}, 0)
+    measured.below(fast, 100)
+    measured.below(found, 30_000)
+    measured.below(stopped, 3000)
 
 
 @pytest.mark.fault(5)
