@@ -131,7 +131,7 @@ class HeadNotFoundError(NotFoundError):
 
 
 class ModelNotReadyError(HeadwiseError):
-    """The model is known but no version of it can answer yet."""
+    """No version of the model can answer yet, or it is not known yet whether there is one."""
 
     code = "model-not-ready"
 
