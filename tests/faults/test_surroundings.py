@@ -20,7 +20,7 @@ import pytest
 from headwise.backends.base import PREDICT
 from support import faulty_answers as faults
 from support.faulty_backend import FaultyBackend
-from support.gateway_process import GatewayProcess
+from support.gateway_process import COMMAND, GatewayProcess
 from support.standing import BODY, PATH, Measured, metric, milliseconds, publish
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
