@@ -20,11 +20,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/livez"): NO_KEY,
     ("GET", "/readyz"): NO_KEY,
     ("GET", "/metrics"): ADMIN,
-    **{
-        (method, path): NO_KEY
-        for path in ("/docs", "/docs/oauth2-redirect", "/openapi.json")
-        for method in ("GET", "HEAD")
-    },
+    **{(method, path): NO_KEY for path in ("/docs", "/openapi.json") for method in ("GET", "HEAD")},
     ("GET", "/v1/models"): ANY_KEY,
     **{
         (method, f"/v1/models/{{model}}{version}{end}"): needs

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from headwise.api.rest.exchange import exchange_of
-from headwise.api.rest.operations import Operations
+from headwise.api.rest.operations import OPERATIONS, Operations
 from headwise.api.rest.problems import problem
 from headwise.errors import HeadwiseError, NotFoundError
 
@@ -17,7 +18,7 @@ class Admin:
     """An ASGI application of health and metrics, and of nothing else."""
 
     def __init__(self, operations: Operations) -> None:
-        self._handlers = {"/livez": operations.livez, "/readyz": operations.readyz, "/metrics": operations.metrics}
+        self._handlers = {one.path: partial(one.answer, operations) for one in OPERATIONS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

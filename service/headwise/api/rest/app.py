@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Literal
@@ -20,12 +21,12 @@ from headwise.api.rest.admin import Admin
 from headwise.api.rest.classify import Classify
 from headwise.api.rest.exchange import exchange_of
 from headwise.api.rest.middleware import Envelope
-from headwise.api.rest.operations import Operations
+from headwise.api.rest.operations import METRICS, OPERATIONS, Operation, Operations
 from headwise.api.rest.problems import problem
 from headwise.api.rest.quick import Quick
 from headwise.api.rest.tfs.routes import TFS_VERBS, TfsRoutes, internal_error
 from headwise.api.rest.v2 import documentation as documentation_v2
-from headwise.api.rest.v2.routes import V2Routes, refused
+from headwise.api.rest.v2.routes import LIVE, READY, V2Routes, refused
 from headwise.api.rest.watch import Watch
 from headwise.api.timeouts import Timeouts
 from headwise.errors import HeadwiseError
@@ -86,8 +87,16 @@ def create_app(
     operations = Operations(gateway, metrics, required=required_models)
     tfs = TfsRoutes(gateway, classify, tfs_nonfinite)
 
-    app = FastAPI(title="headwise", version=__version__, description=documentation.ABOUT, redoc_url=None)
-    app.include_router(_operations(operations, metrics=not metrics_apart))
+    app = FastAPI(
+        title="headwise",
+        version=__version__,
+        description=documentation.ABOUT,
+        docs_url=documentation.PAGE,
+        openapi_url=documentation.DOCUMENT,
+        swagger_ui_oauth2_redirect_url=None,
+        redoc_url=None,
+    )
+    app.include_router(_operations(operations, [one for one in OPERATIONS if one is not METRICS or not metrics_apart]))
     app.include_router(_models(classify, operations, tfs))
     app.include_router(_v2(V2Routes(gateway, required=required_models)))
     app.router.routes.append(Mount("", app=tfs))
@@ -147,20 +156,17 @@ def _classified(path: str) -> ModelSpec | None:
     return ModelSpec(found["model"], int(found["version"]) if found["version"] else None, found["label"])
 
 
-def _operations(operations: Operations, *, metrics: bool) -> APIRouter:
+def _operations(operations: Operations, offered: Iterable[Operation]) -> APIRouter:
     router = APIRouter(tags=["operations"])
-    for path, handler, extra in (
-        ("/livez", operations.livez, documentation.LIVEZ),
-        ("/readyz", operations.readyz, documentation.READYZ),
-        *([("/metrics", operations.metrics, documentation.METRICS)] if metrics else []),
-    ):
+    for one in offered:
         router.add_api_route(
-            path,
-            handler,
+            one.path,
+            partial(one.answer, operations),
+            name=one.answer.__name__,
             response_class=Response,
             response_model=None,
-            summary=extra["summary"],
-            openapi_extra=extra,
+            summary=one.documentation["summary"],
+            openapi_extra=dict(one.documentation),
         )
     return router
 
@@ -220,8 +226,8 @@ def _v2(routes: V2Routes) -> APIRouter:
     versioned = f"{plain}/versions/{{version}}"
     for path, handler, method, extra in (
         ("/v2", routes.server, "GET", documentation_v2.SERVER),
-        ("/v2/health/live", routes.live, "GET", documentation_v2.LIVE),
-        ("/v2/health/ready", routes.ready, "GET", documentation_v2.READY),
+        (LIVE, routes.live, "GET", documentation_v2.LIVE),
+        (READY, routes.ready, "GET", documentation_v2.READY),
         ("/v2/models", routes.list_models, "GET", documentation_v2.MODELS),
         ("/v2/repository/index", routes.index, "POST", documentation_v2.INDEX),
         *(

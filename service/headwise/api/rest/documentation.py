@@ -13,6 +13,7 @@ ABOUT = (
     "The gateway that knows what a classifier's last layer means: it reads each model version's head card "
     "and turns logits, sigmoid probabilities and softmax vectors into calibrated class probabilities and labels."
 )
+PAGE, DOCUMENT = "/docs", "/openapi.json"
 
 
 def inlined(schema: dict[str, Any]) -> dict[str, Any]:

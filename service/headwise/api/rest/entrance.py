@@ -10,25 +10,17 @@ from starlette.types import Scope
 from headwise.access.access import Access
 from headwise.access.caller import presented
 from headwise.api.rest.content import RequestHeaders
+from headwise.api.rest.documentation import DOCUMENT, PAGE
+from headwise.api.rest.operations import OPERATIONS
 from headwise.api.rest.problems import problem
 from headwise.api.rest.tfs.routes import refusal, to_response
-from headwise.api.rest.v2.routes import refused
+from headwise.api.rest.v2.routes import LIVE, READY, refused
 from headwise.errors import HeadwiseError
 
 ADMITTED = "headwise.admitted"
 """In a scope: it was let in already, and counted."""
 
-OPEN = frozenset(
-    {
-        "/livez",
-        "/readyz",
-        "/v2/health/live",
-        "/v2/health/ready",
-        "/docs",
-        "/docs/oauth2-redirect",
-        "/openapi.json",
-    }
-)
+OPEN = frozenset({*(one.path for one in OPERATIONS if one.open), LIVE, READY, PAGE, DOCUMENT})
 """What anybody may ask: health, of which nobody unknown learns a name, and pages that are the same for everyone."""
 
 _CALL = re.compile(

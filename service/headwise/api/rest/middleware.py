@@ -13,6 +13,7 @@ from headwise.access.access import Access
 from headwise.admission import Admission
 from headwise.api.rest.entrance import ADMITTED, about, admit, refusal_at
 from headwise.api.rest.exchange import CLOSED, Exchange
+from headwise.api.rest.operations import OPERATIONS
 from headwise.api.rest.watch import Watch
 from headwise.api.timeouts import Timeouts
 from headwise.errors import HeadwiseError
@@ -22,7 +23,7 @@ from headwise.telemetry.requests import Answered, Requests
 
 _log = structlog.get_logger(__name__)
 
-_PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+_PROBES = frozenset(one.path for one in OPERATIONS)
 """Asked every few seconds: their lines would drown the others."""
 
 

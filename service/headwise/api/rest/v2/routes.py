@@ -22,6 +22,7 @@ from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
 from headwise.telemetry import trail
 
+LIVE, READY = "/v2/health/live", "/v2/health/ready"
 Handler = Callable[[Request], Awaitable[Response]]
 
 
