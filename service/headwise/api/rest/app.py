@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from typing import Literal
 
 from fastapi import APIRouter, FastAPI, Request
-from starlette.convertors import IntegerConvertor, register_url_convertor
+from starlette.convertors import IntegerConvertor, StringConvertor, register_url_convertor
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Mount
@@ -19,14 +19,17 @@ from headwise import __version__
 from headwise.api.rest import documentation
 from headwise.api.rest.admin import Admin
 from headwise.api.rest.classify import Classify
+from headwise.api.rest.entrance import Entrance
 from headwise.api.rest.exchange import exchange_of
 from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.operations import METRICS, OPERATIONS, Operation, Operations
-from headwise.api.rest.problems import problem
 from headwise.api.rest.quick import Quick
-from headwise.api.rest.tfs.routes import TFS_VERBS, TfsRoutes, internal_error
+from headwise.api.rest.refusals import refusal_at
+from headwise.api.rest.route_table import RouteTable
+from headwise.api.rest.tfs.routes import TfsRoutes
+from headwise.api.rest.unrouted import Unrouted
 from headwise.api.rest.v2 import documentation as documentation_v2
-from headwise.api.rest.v2.routes import LIVE, READY, V2Routes, refused
+from headwise.api.rest.v2.routes import LIVE, READY, V2Routes
 from headwise.api.rest.watch import Watch
 from headwise.api.timeouts import Timeouts
 from headwise.errors import HeadwiseError
@@ -35,8 +38,6 @@ from headwise.repository.model_spec import ModelSpec
 from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.requests import Requests
 
-_METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"]
-
 
 class _Version(IntegerConvertor):
     """Digits that Python makes a number of; of longer ones TensorFlow Serving's paths know what to say."""
@@ -44,11 +45,19 @@ class _Version(IntegerConvertor):
     regex = "[0-9]{1,4300}"
 
 
+class _Name(StringConvertor):
+    """A name in a path of TensorFlow Serving's: what is asked of it stands behind a colon."""
+
+    regex = "[^/:]+"
+
+
 register_url_convertor("version", _Version())
-_VERSIONS = ("", "/versions/{version:version}", "/labels/{label}")
+register_url_convertor("name", _Name())
+_VERSIONS = ("", "/versions/{version:version}", "/labels/{label:name}")
 """The ways to name a version in a path; none means the newest admitted one."""
 _CLASSIFY = re.compile(
-    rf"/v1/models/(?P<model>[^/]+)(?:/versions/(?P<version>{_Version.regex})|/labels/(?P<label>[^/]+))?:classify"
+    rf"/v1/models/(?P<model>{_Name.regex})(?:/versions/(?P<version>{_Version.regex})|/labels/(?P<label>{_Name.regex}))?"
+    r":classify"
 )
 
 
@@ -96,18 +105,19 @@ def create_app(
         swagger_ui_oauth2_redirect_url=None,
         redoc_url=None,
     )
-    app.include_router(_operations(operations, [one for one in OPERATIONS if one is not METRICS or not metrics_apart]))
-    app.include_router(_models(classify, operations, tfs))
-    app.include_router(_v2(V2Routes(gateway, required=required_models)))
-    app.router.routes.append(Mount("", app=tfs))
+    routers = (
+        _operations(operations, [one for one in OPERATIONS if one is not METRICS or not metrics_apart]),
+        _models(classify, operations, tfs),
+        _v2(V2Routes(gateway, required=required_models)),
+    )
+    routes = RouteTable((*app.router.routes, *(route for router in routers for route in router.routes)))
+    for router in routers:
+        app.include_router(router)
+    app.router.routes.append(Mount("", app=Unrouted(routes, tfs)))
 
     async def refuse(request: Request, error: Exception) -> Response:
         exchange = exchange_of(request.scope)
-        if exchange.verb in TFS_VERBS:
-            return internal_error()
-        if exchange.path.startswith("/v2"):
-            return refused(error)
-        return problem(exchange.path, exchange.request_id, error)
+        return refusal_at(exchange.path, exchange.request_id, error)
 
     for kind in (HeadwiseError, Exception):
         app.add_exception_handler(kind, refuse)
@@ -124,7 +134,7 @@ def create_app(
             raise
         except Exception as error:
             exchange = exchange_of(scope)
-            await problem(exchange.path, exchange.request_id, error)(scope, receive, send)
+            await refusal_at(exchange.path, exchange.request_id, error)(scope, receive, send)
             raise
         await response(scope, receive, send)
 
@@ -137,7 +147,7 @@ def create_app(
         max_body_bytes=max_body_bytes,
         timeouts=timeouts,
         admission=gateway.admission,
-        access=gateway.access,
+        entrance=None if gateway.access is None else Entrance(gateway.access, routes),
     )
     whole: ASGIApp = around(front, cors=cors)
     if not cors:
@@ -195,20 +205,21 @@ def _models(classify: Classify, operations: Operations, tfs: TfsRoutes) -> APIRo
         openapi_extra=documentation.MODELS,
     )
     for version in _VERSIONS:
-        path = f"/v1/models/{{model}}{version}"
+        path = f"/v1/models/{{model:name}}{version}"
         documented = version == ""
-        for route, handler, method, extra in (
-            (f"{path}:classify", call_classify, "POST", documentation.CLASSIFY),
-            (f"{path}/head", call_head, "GET", documentation.HEAD),
-            (f"{path}/reliability", call_reliability, "GET", documentation.RELIABILITY),
-            (f"{path}:predict", tfs.answer, "POST", documentation.PREDICT),
-            (f"{path}:regress", tfs.answer, "POST", documentation.REGRESS),
-            (f"{path}/metadata", tfs.answer, "GET", documentation.METADATA),
-            (path, tfs.answer, "GET", documentation.STATUS),
+        for verb, route, handler, method, extra in (
+            ("classify", f"{path}:classify", call_classify, "POST", documentation.CLASSIFY),
+            ("head", f"{path}/head", call_head, "GET", documentation.HEAD),
+            ("reliability", f"{path}/reliability", call_reliability, "GET", documentation.RELIABILITY),
+            ("predict", f"{path}:predict", tfs.answer, "POST", documentation.PREDICT),
+            ("regress", f"{path}:regress", tfs.answer, "POST", documentation.REGRESS),
+            ("metadata", f"{path}/metadata", tfs.answer, "GET", documentation.METADATA),
+            ("status", path, tfs.answer, "GET", documentation.STATUS),
         ):
             router.add_api_route(
                 route,
                 handler,
+                name=verb,
                 methods=[method],
                 response_class=Response,
                 response_model=None,
@@ -220,7 +231,7 @@ def _models(classify: Classify, operations: Operations, tfs: TfsRoutes) -> APIRo
 
 
 def _v2(routes: V2Routes) -> APIRouter:
-    """The paths of the Open Inference Protocol; what is not among them is refused in its form."""
+    """The paths of the Open Inference Protocol."""
     router = APIRouter(tags=["v2"])
     plain = "/v2/models/{model}"
     versioned = f"{plain}/versions/{{version}}"
@@ -245,6 +256,7 @@ def _v2(routes: V2Routes) -> APIRouter:
         router.add_api_route(
             path,
             routes.handled(handler.__name__, handler),
+            name=handler.__name__,
             methods=[method],
             response_class=Response,
             response_model=None,
@@ -252,7 +264,6 @@ def _v2(routes: V2Routes) -> APIRouter:
             summary=extra["summary"] if extra else None,
             openapi_extra=extra,
         )
-    router.add_route("/v2{rest:path}", routes.handled("unknown", routes.unknown), _METHODS, include_in_schema=False)
     return router
 
 
