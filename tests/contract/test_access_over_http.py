@@ -231,6 +231,7 @@ async def test_metrics_may_have_a_port_of_their_own(tmp_path: Path) -> None:
     async with opened(tmp_path, metrics_apart=True) as house:
         key = house.keys.add("model:*:admin")
         assert (await house.ask("GET", "/metrics", key)).status_code == 404
+        assert "metrics" not in (await house.ask("GET", "/")).json()
         assert "headwise_requests_total" in (await house.ask("GET", "/metrics", key, admin=True)).text
         assert (await house.ask("GET", "/metrics", admin=True)).status_code == 401
         poor = house.keys.add("model:*:predict", "model:*:metadata", "model:tumor:admin")

@@ -28,6 +28,7 @@ UNROUTED: dict[tuple[str, str], str] = {
 """Of what no route takes: TensorFlow Serving's paths, which may be written in any case, and none."""
 
 ROUTES: dict[tuple[str, str], str] = {
+    ("GET", "/"): NO_KEY,
     ("GET", "/livez"): NO_KEY,
     ("GET", "/readyz"): NO_KEY,
     ("GET", "/metrics"): ADMIN,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Literal
 
+import orjson
 from fastapi import APIRouter, FastAPI, Request
 from starlette.convertors import IntegerConvertor, StringConvertor, register_url_convertor
 from starlette.requests import ClientDisconnect
@@ -166,17 +167,27 @@ def _classified(path: str) -> ModelSpec | None:
     return ModelSpec(found["model"], int(found["version"]) if found["version"] else None, found["label"])
 
 
-def _operations(operations: Operations, offered: Iterable[Operation]) -> APIRouter:
+def _operations(operations: Operations, offered: Sequence[Operation]) -> APIRouter:
     router = APIRouter(tags=["operations"])
-    for one in offered:
+    links = {"documentation": documentation.PAGE, "models": "/v1/models"}
+    links |= {one.answer.__name__: one.path for one in offered}
+
+    def index() -> Response:
+        told = {"name": "headwise", "version": __version__, **links}
+        return Response(orjson.dumps(told), media_type="application/json")
+
+    for path, name, handler, extra in (
+        (documentation.ROOT, "index", index, documentation.INDEX),
+        *((one.path, one.answer.__name__, partial(one.answer, operations), one.documentation) for one in offered),
+    ):
         router.add_api_route(
-            one.path,
-            partial(one.answer, operations),
-            name=one.answer.__name__,
+            path,
+            handler,
+            name=name,
             response_class=Response,
             response_model=None,
-            summary=one.documentation["summary"],
-            openapi_extra=dict(one.documentation),
+            summary=extra["summary"],
+            openapi_extra=dict(extra),
         )
     return router
 

@@ -7,7 +7,7 @@ from starlette.types import Scope
 
 from headwise.access.access import Access
 from headwise.access.caller import presented
-from headwise.api.rest.documentation import DOCUMENT, PAGE
+from headwise.api.rest.documentation import DOCUMENT, PAGE, ROOT
 from headwise.api.rest.exchange import Exchange
 from headwise.api.rest.operations import OPERATIONS
 from headwise.api.rest.refusals import refusal_at
@@ -18,7 +18,7 @@ from headwise.errors import HeadwiseError
 ADMITTED = "headwise.admitted"
 """In a scope: it was let in already, and counted."""
 
-OPEN = frozenset({*(one.path for one in OPERATIONS if one.open), LIVE, READY, PAGE, DOCUMENT})
+OPEN = frozenset({*(one.path for one in OPERATIONS if one.open), LIVE, READY, ROOT, PAGE, DOCUMENT})
 """What anybody may ask: health, of which nobody unknown learns a name, and pages that are the same for everyone."""
 
 

@@ -177,6 +177,14 @@ async def test_requests_are_counted_by_verb_and_known_model(models: Models) -> N
     assert "made-up" not in metrics
 
 
+async def test_the_root_names_paths_that_are_there(models: Models) -> None:
+    async with client(models) as http:
+        told = (await http.get("/")).json()
+        paths = [value for value in told.values() if value.startswith("/")]
+        assert {"/docs", "/v1/models", "/readyz", "/metrics"} < set(paths)
+        assert {(await http.get(path)).status_code for path in paths} == {200}
+
+
 async def test_operations_are_reachable(models: Models) -> None:
     async with client(models) as http:
         answers = {
