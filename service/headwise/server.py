@@ -21,7 +21,7 @@ from headwise.api.rest.server import HttpServer
 from headwise.api.rest.slow_clients import Patience, SlowClients
 from headwise.bootstrap import Application, build
 from headwise.errors import ConfigurationError
-from headwise.lifecycle import Announcement, Stop, say, stop_signal, warn_if_open
+from headwise.lifecycle import Announcement, Stop, say, stop_signal, warn
 from headwise.ports import listen, shown
 from headwise.repository.snapshot import Snapshot
 from headwise.settings import Settings, address
@@ -67,7 +67,7 @@ async def _serve_alone(settings: Settings) -> None:
     stop = stop_signal()
     listeners = listen_all(settings)
     application = build(settings)
-    warn_if_open(settings)
+    warn(settings)
     starting = application.model_server is not None
     await serve(application, listeners, stop, announce=Announcement.show, say=say, starting=starting)
 

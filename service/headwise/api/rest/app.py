@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 from fastapi import APIRouter, FastAPI, Request
@@ -176,10 +176,11 @@ def _operations(operations: Operations, offered: Sequence[Operation]) -> APIRout
         told = {"name": "headwise", "version": __version__, **links}
         return Response(orjson.dumps(told), media_type="application/json")
 
-    for path, name, handler, extra in (
+    served: list[tuple[str, str, Callable[[], Response], Mapping[str, Any]]] = [
         (documentation.ROOT, "index", index, documentation.INDEX),
         *((one.path, one.answer.__name__, partial(one.answer, operations), one.documentation) for one in offered),
-    ):
+    ]
+    for path, name, handler, extra in served:
         router.add_api_route(
             path,
             handler,
