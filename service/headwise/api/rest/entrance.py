@@ -15,8 +15,8 @@ from headwise.api.rest.route_table import RouteTable
 from headwise.api.rest.v2.routes import LIVE, READY
 from headwise.errors import HeadwiseError
 
-ADMITTED = "headwise.admitted"
-"""In a scope: it was let in already, and counted."""
+AUTHENTICATED = "headwise.authenticated"
+"""In a scope: who asks was let in already, and counted."""
 
 OPEN = frozenset({*(one.path for one in OPERATIONS if one.open), LIVE, READY, ROOT, PAGE, DOCUMENT})
 """What anybody may ask: health, of which nobody unknown learns a name, and pages that are the same for everyone."""
@@ -31,7 +31,7 @@ class Entrance:
 
     def refusal(self, scope: Scope, exchange: Exchange) -> Response | None:
         """The answer to a request that is not let in."""
-        if ADMITTED in scope:
+        if AUTHENTICATED in scope:
             return None
         headers = exchange.headers
         credentials = presented(headers.find(b"authorization"), headers.find(b"x-api-key"))
@@ -39,7 +39,7 @@ class Entrance:
             self._access.show(credentials)
             return None
         try:
-            self._access.admit(credentials)
+            self._access.authenticate(credentials)
         except HeadwiseError as error:
             exchange.verb, exchange.model = self._routes.call(exchange.path)
             return refusal_at(exchange.path, exchange.request_id, error)
