@@ -107,11 +107,21 @@ async def test_what_is_not_there_is_a_problem_document(
     assert (answer.json()["code"], answer.json()["instance"]) == (code, path)
 
 
-@pytest.mark.parametrize("body", [b'{"instances": [[NaN]]}', b'{"inputs": [[-Infinity]]}'])
-async def test_a_body_of_ours_that_is_not_strict_json_is_a_problem_document(models: Models, body: bytes) -> None:
-    async with client(models) as http:
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b'{"instances": [[NaN]]}', "instances[0][0] is NaN"),
+        (b'{"inputs": [[-Infinity]]}', "inputs[0][0] is -Infinity"),
+        (b'{"instances": [[1]' + b",[1]" * 30_000 + b",[NaN]]}", "instances[30001][0] is NaN"),
+    ],
+)
+async def test_a_body_of_ours_that_is_not_strict_json_is_a_problem_document(
+    models: Models, body: bytes, place: str
+) -> None:
+    async with client(models, max_body_bytes=2**20) as http:
         answer = await http.post("/v1/models/tumor:classify", content=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid-tensor")
+    assert answer.json()["detail"] == f"{place}: numbers must be finite"
 
 
 @pytest.mark.parametrize(
