@@ -12,7 +12,7 @@ from pathlib import Path
 from headwise.access.certificates import read_certificate
 from headwise.access.key_file import read_ring
 from headwise.errors import ConfigurationError
-from headwise.lifecycle import AT_ONCE, WITH_DELAY, Announcement, Stop, say, stop_signal, warn_if_open
+from headwise.lifecycle import AT_ONCE, WITH_DELAY, Announcement, Stop, say, stop_signal, warn
 from headwise.ports import HeldPort
 from headwise.repository.sources import model_source
 from headwise.settings import Settings, address
@@ -57,7 +57,7 @@ async def _run(settings: Settings) -> None:
         folder = held.enter_context(private_folder())
         model_server = embedded_model_server(settings)
         duties = _duties(settings, ports, folder, model_server)
-        warn_if_open(settings)
+        warn(settings)
         say(
             f"starting; HTTP on {ports['http']}, gRPC on port {ports['grpc'].port}, backend {settings.backend}, "
             f"{settings.workers} worker processes"

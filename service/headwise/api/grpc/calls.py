@@ -162,7 +162,7 @@ class Calls:
         try:
             if self._access is not None:
                 shown = presented(_text(metadata, "authorization"), _text(metadata, "x-api-key"), _certificate(context))
-                (self._access.show if is_open else self._access.admit)(shown)
+                (self._access.show if is_open else self._access.authenticate)(shown)
             yield call
             status = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # the boundary: every error becomes a status

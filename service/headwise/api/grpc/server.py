@@ -14,8 +14,8 @@ from headwise.api.grpc import classification, connections
 from headwise.api.grpc import reflection as official_names
 from headwise.api.grpc.calls import Calls
 from headwise.api.grpc.classification import ClassificationServicer
-from headwise.api.grpc.secure import credentials
 from headwise.api.grpc.tfs import services as tfs
+from headwise.api.grpc.tls import credentials
 from headwise.api.grpc.v2 import service as v2
 from headwise.api.timeouts import Timeouts
 from headwise.errors import ConfigurationError

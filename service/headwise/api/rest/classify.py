@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from headwise.api.options import Include
-from headwise.api.rest import classify_response, json_body, large_bodies
+from headwise.api.rest import classify_response, json_body, large_bodies, strictness
 from headwise.api.rest.accept import quality
 from headwise.api.rest.classify_request import read_options
 from headwise.api.rest.exchange import Exchange, exchange_of
@@ -21,7 +21,6 @@ from headwise.api.rest.instances import read_inputs
 from headwise.api.rest.media import arrays, ndjson, npz
 from headwise.api.rest.media import options as query
 from headwise.api.rest.problems import problem
-from headwise.api.rest.tfs import json_text
 from headwise.api.rest.tfs.paths import Call
 from headwise.api.rest.tfs.routes import examples_answer, to_response
 from headwise.errors import HeadwiseError, InvalidRequestError, InvalidTensorError
@@ -146,18 +145,11 @@ def parse(body: bytes) -> dict[str, Any] | None:
     try:
         document = json_body.parse(body)
     except orjson.JSONDecodeError as error:
-        if _is_ours(_lenient(body)):
-            raise InvalidTensorError(f"the body is not strict JSON ({error}): numbers must be finite") from error
+        read = strictness.lenient(body)
+        if _is_ours(read):
+            raise InvalidTensorError(strictness.complaint(read, error)) from error
         return None
     return document if _is_ours(document) else None
-
-
-def _lenient(body: bytes) -> object:
-    """What TensorFlow Serving would read; None where it reads nothing either."""
-    try:
-        return json_text.parse(body)
-    except InvalidRequestError:
-        return None
 
 
 def _is_ours(document: object) -> bool:

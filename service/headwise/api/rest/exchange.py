@@ -100,7 +100,8 @@ class Exchange:
         self.streamed = headers.media_type == NDJSON and self.path.endswith(":classify")
         self._read = False
         self._watch = watch
-        self._task: asyncio.Task[None] | None = None
+        # Another task than the one that answers reads a stream.
+        self._task: asyncio.Task[None] | None = asyncio.current_task() if self.streamed else None
 
     def close(self) -> bool:
         """Let go of the server's objects; whether the caller went away.
@@ -148,6 +149,7 @@ class Exchange:
             message = await self._receive()
             self.parts += 1
             self._check_in_time(message)
+            self._watch_stream(message)
             return message
         declared = self.headers.get("content-length")
         if declared.isdecimal() and int(declared) > self._limit:
@@ -166,6 +168,15 @@ class Exchange:
         if self._task is not None and message["type"] == "http.request":
             self._watch.begin(self._task, self._receive)
         return message
+
+    def _watch_stream(self, message: Message) -> None:
+        """A caller may go away while the rows that have come are answered, before the body's end or after it."""
+        if self._task is None:
+            return
+        if message["type"] == "http.disconnect":
+            self._watch.left(self._task)
+        elif not message.get("more_body", False):
+            self._watch.begin(self._task, self._receive)
 
     async def _whole(self, first: Message, inflate: zlib._Decompress | None) -> Message:
         """The parts of a body as one message; the disconnect, where that comes before its end."""

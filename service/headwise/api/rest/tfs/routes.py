@@ -17,7 +17,7 @@ from headwise.api.rest.tfs import answers, example_answers, predict_request, pre
 from headwise.api.rest.tfs.answers import Answer
 from headwise.api.rest.tfs.example_answers import ExampleModels
 from headwise.api.rest.tfs.paths import Call, resolve
-from headwise.api.status import HTTP_OF_GRPC, INTERNAL_TEXT, status_of
+from headwise.api.status import HTTP_OF_GRPC, INTERNAL, INTERNAL_TEXT, shown
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.errors import BackendRejectedError, HeadwiseError
 from headwise.repository.model_spec import ModelSpec
@@ -44,9 +44,6 @@ class RawModels(ExampleModels, Protocol):
     async def signatures(self, spec: ModelSpec, *, timeout: float) -> Mapping[str, Signature]:
         """The signatures by name."""
 
-
-TFS_VERBS = frozenset({"predict", "regress", "status", "metadata"})
-"""Calls whose every answer has TFS's form; `classify` may be headwise's own."""
 
 Classify = Callable[[Scope, Receive, ModelSpec], Awaitable[Response]]
 """headwise's own call; it answers bodies that are TFS's with `examples_answer`."""
@@ -116,19 +113,13 @@ async def examples_answer(models: ExampleModels, call: Call, data: bytes, *, tim
         return refusal(error)
 
 
-def refusal(error: HeadwiseError) -> Answer:
+def refusal(error: Exception) -> Answer:
     """An error in TFS's form; what the backend said keeps its own words and the status TFS gives it."""
-    trail.failed(error.code)
+    status, code, _ = shown(error)
+    trail.failed(code)
     if isinstance(error, BackendRejectedError):
         return answers.error(HTTP_OF_GRPC.get(error.status, 500), error.detail, headers_of(error))
-    status = status_of(error)
-    return answers.error(status.http, str(error), headers_of(error))
-
-
-def internal_error() -> Response:
-    """The answer to an error that nobody expected; the log has its details."""
-    trail.failed(HeadwiseError.code)
-    return to_response(answers.error(500, INTERNAL_TEXT))
+    return answers.error(status.http, INTERNAL_TEXT if status is INTERNAL else str(error), headers_of(error))
 
 
 def to_response(answer: Answer) -> Response:

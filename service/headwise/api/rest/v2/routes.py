@@ -17,11 +17,12 @@ from headwise.api.rest.v2 import bodies
 from headwise.api.status import shown
 from headwise.api.v2 import models
 from headwise.api.v2.infer import infer, model_spec
-from headwise.errors import HeadwiseError, InvalidRequestError, NotFoundError, UnsupportedError
+from headwise.errors import HeadwiseError, InvalidRequestError, UnsupportedError
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
 from headwise.telemetry import trail
 
+LIVE, READY = "/v2/health/live", "/v2/health/ready"
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -90,12 +91,6 @@ class V2Routes:
         if json_length is None:
             return Response(body, media_type="application/json")
         return Response(body, headers={bodies.JSON_LENGTH: str(json_length)}, media_type="application/octet-stream")
-
-    async def unknown(self, request: Request) -> Response:
-        """A browser's question before a call is answered; else raises: NotFoundError."""
-        if request.method == "OPTIONS" and "origin" in request.headers:
-            return Response()
-        raise NotFoundError(f"V2 has no {request.method} {request.url.path}; docs/protocols.md lists what it has")
 
     def handled(self, verb: str, handler: Handler) -> Handler:
         """A handler whose errors have V2's form."""
