@@ -88,8 +88,10 @@ async def test_a_browser_that_asks_before_a_call_is_answered(http: httpx.AsyncCl
 async def test_the_admin_port_says_the_same(surface: RestSurface, path: str) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(surface.admin), base_url="http://test") as admin:
         answer = await admin.post(path)
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+        head = await admin.head(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
     assert answer.json()["code"] == "method-not-allowed"
+    assert head.status_code == 200
 
 
 async def test_a_path_that_is_not_there_is_no_matter_of_methods(http: httpx.AsyncClient) -> None:

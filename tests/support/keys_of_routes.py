@@ -28,11 +28,11 @@ UNROUTED: dict[tuple[str, str], str] = {
 """Of what no route takes: TensorFlow Serving's paths, which may be written in any case, and none."""
 
 ROUTES: dict[tuple[str, str], str] = {
-    ("GET", "/"): NO_KEY,
-    ("GET", "/livez"): NO_KEY,
-    ("GET", "/readyz"): NO_KEY,
-    ("GET", "/metrics"): ADMIN,
-    **{(method, path): NO_KEY for path in ("/docs", "/openapi.json") for method in ("GET", "HEAD")},
+    **{
+        (method, path): ADMIN if path == "/metrics" else NO_KEY
+        for path in ("/", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json")
+        for method in ("GET", "HEAD")
+    },
     ("GET", "/v1/models"): ANY_KEY,
     **{
         (method, f"/v1/models/{{model}}{version}{end}"): needs

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from headwise.api.rest.exchange import exchange_of
-from headwise.api.rest.operations import OPERATIONS, Operations
+from headwise.api.rest.operations import METHODS, OPERATIONS, Operations
 from headwise.api.rest.problems import problem
 from headwise.errors import HeadwiseError, MethodNotAllowedError, NotFoundError
 
@@ -37,6 +37,6 @@ class Admin:
         handler = self._handlers.get(path)
         if handler is None:
             raise NotFoundError(f"this port has GET {', '.join(self._handlers)}")
-        if method != "GET":
-            raise MethodNotAllowedError(f"{path} takes GET, not {method}", ["GET"])
+        if method not in METHODS:
+            raise MethodNotAllowedError(f"{path} takes {' and '.join(METHODS)}, not {method}", METHODS)
         return handler

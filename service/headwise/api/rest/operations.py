@@ -84,6 +84,8 @@ OPERATIONS = (
     Operation("/metrics", Operations.metrics, documentation.METRICS, open=False),
 )
 METRICS = OPERATIONS[-1]
+METHODS = ("GET", "HEAD")
+"""Load balancers ask for health by either; the server leaves a body of HEAD out."""
 
 
 def _json(document: object, status: int = 200) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
+from itertools import product
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from headwise import __version__
 from headwise.api.rest import documentation
 from headwise.api.rest.classify import Classify
 from headwise.api.rest.exchange import exchange_of
-from headwise.api.rest.operations import Operation, Operations
+from headwise.api.rest.operations import METHODS, Operation, Operations
 from headwise.api.rest.tfs.routes import TfsRoutes
 from headwise.api.rest.v2 import documentation as documentation_v2
 from headwise.api.rest.v2.routes import LIVE, READY, V2Routes
@@ -67,11 +68,13 @@ def of_operations(operations: Operations, offered: Sequence[Operation]) -> APIRo
         (documentation.ROOT, "index", index, documentation.INDEX),
         *((one.path, one.answer.__name__, partial(one.answer, operations), one.documentation) for one in offered),
     ]
-    for path, name, handler, extra in served:
+    for (path, name, handler, extra), method in product(served, METHODS):
         router.add_api_route(
             path,
             handler,
             name=name,
+            methods=[method],
+            include_in_schema=method == "GET",
             response_class=Response,
             response_model=None,
             summary=extra["summary"],
