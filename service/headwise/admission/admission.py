@@ -7,18 +7,21 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from headwise.admission.memory import Memory
-from headwise.errors import OverloadedError
+from headwise.errors import OverloadedError, PayloadTooLargeError
 
 
 class Admission:
     """in_flight, per_model: requests at once, of all models and of one. How long they wait is the batcher's to bound.
 
-    memory: of the process's control group; None: not watched.
+    memory: of the process's control group; None: not watched. rows: of one request.
     """
 
-    def __init__(self, in_flight: int = 8192, per_model: int = 4096, memory: Memory | None = None) -> None:
+    def __init__(
+        self, in_flight: int = 8192, per_model: int = 4096, memory: Memory | None = None, rows: int = 1_000_000
+    ) -> None:
         self._most = in_flight
         self._most_per_model = per_model
+        self._most_rows = rows
         self._memory = memory
         self._models: dict[str, int] = {}
         self._promised = 0
@@ -49,6 +52,16 @@ class Admission:
         here = self._models.pop(model) - 1
         if here:
             self._models[model] = here
+
+    def check_rows(self, rows: int) -> None:
+        """Whether one request may have so many rows.
+
+        Raises: PayloadTooLargeError.
+        """
+        if rows > self._most_rows:
+            raise PayloadTooLargeError(
+                f"the request has {rows} rows, {self._most_rows} are taken (max_rows): send fewer rows a request"
+            )
 
     def check_memory(self, size: int = 0) -> None:
         """Ask before memory is taken for a request. One is always taken: else nothing could ever free any.

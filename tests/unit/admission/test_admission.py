@@ -6,7 +6,7 @@ import pytest
 
 from headwise.admission import Admission
 from headwise.admission.memory import Memory, limited
-from headwise.errors import OverloadedError
+from headwise.errors import OverloadedError, PayloadTooLargeError
 
 
 def test_there_is_room_for_so_many_requests_and_again_when_one_is_answered() -> None:
@@ -40,6 +40,12 @@ def test_a_request_that_fails_gives_its_room_back() -> None:
         with pytest.raises(ZeroDivisionError), admission.room("a"):
             raise ZeroDivisionError
     assert admission.in_flight == 0
+
+
+def test_one_request_has_so_many_rows_and_no_more() -> None:
+    Admission(rows=3).check_rows(3)
+    with pytest.raises(PayloadTooLargeError, match=r"4 rows, 3 are taken \(max_rows\)"):
+        Admission(rows=3).check_rows(4)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from headwise.api.grpc import classify_request, classify_response
 from headwise.api.grpc.calls import Call, Calls, read, refusal, written
 from headwise.api.grpc.tensors import arrays
 from headwise.api.inputs import fitted
-from headwise.api.status import status_of
+from headwise.api.status import retry_after
 from headwise.gateway import Gateway
 from headwise.telemetry import trail
 from headwise.v1 import classification_service_pb2 as v1
@@ -112,5 +112,7 @@ class ClassificationServicer:
             call.log_if_unexpected(error)
             status, code, message = refusal(error)
             trail.failed(code)
-            told = v1.Error(status=status.value[0], code=code, message=message, retryable=status_of(error).retry_after)
+            told = v1.Error(
+                status=status.value[0], code=code, message=message, retryable=retry_after(error) is not None
+            )
             return v1.ClassifyStreamResponse(id=item.id, error=told)
