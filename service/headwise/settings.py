@@ -116,7 +116,11 @@ class Settings(BaseSettings):
         ge=0,
         description="How long a gateway that is told to stop (SIGTERM) says so and serves on, before it closes.",
     )
-    drain_timeout: float = Field(10.0, ge=0, description="How long requests in flight may take to finish at a stop.")
+    drain_timeout: float | None = Field(
+        None,
+        ge=0,
+        description="How long requests in flight may take to finish at a stop; left out, `max_request_timeout`.",
+    )
     model_server_user: str | None = Field(
         None, description="Whose rights the embedded model server has: NAME, UID or UID:GID; needs a gateway of root."
     )
@@ -150,6 +154,11 @@ class Settings(BaseSettings):
         if self.grpc_reflection is not None:
             return self.grpc_reflection
         return _is_loopback(address(self.grpc, "grpc")[0])
+
+    @property
+    def drains_for(self) -> float:
+        """Seconds that requests in flight have at a stop: as long as any may take, unless less is said."""
+        return self.max_request_timeout if self.drain_timeout is None else self.drain_timeout
 
     @property
     def open_to_all(self) -> tuple[str, ...]:
