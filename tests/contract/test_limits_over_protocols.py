@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,6 @@ import grpc
 import httpx
 import numpy as np
 import pytest
-from google.rpc.error_details_pb2 import RetryInfo
-from google.rpc.status_pb2 import Status
 from tensorflow import make_tensor_proto
 from tensorflow_serving.apis import classification_pb2, inference_pb2, predict_pb2, regression_pb2
 from tensorflow_serving.apis import prediction_service_pb2_grpc as tfs
@@ -24,6 +21,7 @@ from headwise.v1 import classification_service_pb2 as v1
 from headwise.v2 import open_inference_pb2 as v2
 from support.in_memory_gateway import BINARY, Models
 from support.protocols import PROTOCOLS, RefusedError
+from support.pushback import pushback
 from support.surfaces import Case, Surfaces, serving
 
 pytestmark = pytest.mark.anyio
@@ -181,20 +179,6 @@ class Refusing(InMemoryBackend):
         if self.failure is not None:
             raise self.failure
         return await super().regress(*args, **options)
-
-
-def pushback(error: grpc.aio.AioRpcError) -> float | None:
-    """Seconds after which to come again, told twice; None where it is told nowhere."""
-    trailers = dict(error.trailing_metadata() or ())
-    assert ("grpc-retry-pushback-ms" in trailers) == ("grpc-status-details-bin" in trailers)
-    if "grpc-retry-pushback-ms" not in trailers:
-        return None
-    status, info = Status.FromString(bytes(trailers["grpc-status-details-bin"])), RetryInfo()  # type: ignore[arg-type]
-    assert status.code == error.code().value[0]
-    assert any(one.Unpack(info) for one in status.details)
-    seconds = info.retry_delay.seconds + info.retry_delay.nanos / 1e9
-    assert math.isclose(float(trailers["grpc-retry-pushback-ms"]) / 1000, seconds)
-    return seconds
 
 
 HEALED = {
