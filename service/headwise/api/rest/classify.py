@@ -78,7 +78,7 @@ class Classify:
     async def _arrays(self, request: Request, exchange: Exchange, spec: ModelSpec, body: bytes) -> Response:
         signature_name, options, include = query.read(request.query_params)
         named, read = _named(spec, signature_name), partial(arrays.read, body, exchange.headers, self._limit)
-        unpacked = arrays.unpacked(body, exchange.headers)
+        unpacked = min(arrays.unpacked(body, exchange.headers), self._limit)
         exchange.promise(unpacked)
         reading = large_bodies.reading(unpacked, read, exchange.memory)
         found = await self._gateway.classify(named, reading, options, timeout=exchange.left)

@@ -53,6 +53,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_admission",
         "_cors",
         "_limit",
         "_read",
@@ -86,6 +87,7 @@ class Exchange:
         admission: Admission,
         cors: bool,
     ) -> None:
+        self._admission = admission
         self.memory = Promise(admission)
         self._started = time.monotonic()
         self._timeouts = timeouts
@@ -159,13 +161,15 @@ class Exchange:
         if declared.isdecimal() and int(declared) > self._limit:
             raise self._too_large()
         packed = self.headers.is_gzip
-        if declared.isdecimal() and not packed:
-            self.promise(int(declared))
+        if declared.isdecimal() and int(declared) >= LARGE_BYTES:  # whether there is room: it is promised as it comes
+            self._admission.check_memory(_TIMES * int(declared))
         message = await self._receive()
         if packed or message.get("more_body", False):
             message = await self._whole(message, zlib.decompressobj(GZIP) if packed else None)
-        elif len(message.get("body", b"")) > self._limit:
+        elif (size := len(message.get("body", b""))) > self._limit:
             raise self._too_large()
+        else:
+            self.promise(size)
         self._read = True
         self._task = asyncio.current_task()
         if self._task is not None and message["type"] == "http.request":
@@ -201,7 +205,7 @@ class Exchange:
         return message
 
     def promise(self, size: int) -> None:
-        """Memory for a body of so many bytes, of which more may come."""
+        """Memory for a body of which so many bytes are there; who only says that they will come is promised nothing."""
         if size >= LARGE_BYTES:
             self.memory.grow(_TIMES * -(-size // _STRIDE) * _STRIDE)
 

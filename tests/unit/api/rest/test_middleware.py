@@ -238,6 +238,25 @@ async def test_bodies_that_come_together_share_the_memory_that_there_is(
     assert (await posted(second)).status_code == 200, "what was promised is given back"
 
 
+async def test_who_only_announces_a_large_body_takes_nothing_from_others(tmp_path: Path) -> None:
+    group, waits = ControlGroup(tmp_path, 100), asyncio.Event()
+    group.use(80)
+    surface = Surface(limit=len(BODY), admission=Admission(memory=group.memory()))
+
+    async def nothing() -> AsyncIterator[bytes]:
+        waits.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    announced = [asyncio.create_task(surface.post(nothing(), content_length=str(len(BODY)))) for _ in range(10)]
+    await waits.wait()
+    answer = await surface.post(BODY)
+    for task in announced:
+        task.cancel()
+    await asyncio.wait(announced)
+    assert answer.content == BODY
+
+
 @pytest.mark.parametrize("how", AS_IT_COMES)
 async def test_a_body_that_is_alone_is_read_whatever_there_is(tmp_path: Path, how: str) -> None:
     group = ControlGroup(tmp_path, 100)
