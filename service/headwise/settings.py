@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         "with more than a hundred models every 10 ms a model.",
     )
     max_body_bytes: int = Field(16 * _MEBIBYTE, gt=0, description="The largest request body, after inflation.")
-    max_rows: int = Field(1_000_000, gt=0, description="The most rows that a request may have.")
+    max_rows: int = Field(2_000_000, gt=0, description="The most rows that a request may have.")
     max_answer_bytes: int = Field(256 * _MEBIBYTE, gt=0, description="The largest answer that a model server may give.")
     max_batch_rows: int = Field(
         1024, gt=0, description="How many rows of concurrent requests travel as one call of the model server."

@@ -23,7 +23,7 @@ class Admission:
     """
 
     def __init__(
-        self, in_flight: int = 8192, per_model: int = 4096, memory: Memory | None = None, rows: int = 1_000_000
+        self, in_flight: int = 8192, per_model: int = 4096, memory: Memory | None = None, rows: int = 2_000_000
     ) -> None:
         self._most = in_flight
         self._most_per_model = per_model

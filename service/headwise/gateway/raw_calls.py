@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -260,9 +261,14 @@ _REQUESTS: Mapping[str, Any] = {
 """What forwarded calls with rows carry."""
 
 
+_ELEMENTS = 2**63
+"""What is not below this many numbers the model server refuses, in its own words."""
+
+
 def _first_size(tensor: tensor_pb2.TensorProto) -> int:
-    """As the tensor declares it: one number may stand for all that follow."""
-    return next((dim.size for dim in tensor.tensor_shape.dim), 0)
+    """As the tensor declares it: one number may stand for all that follow. 0 where no tensor can have its shape."""
+    sizes = [dim.size for dim in tensor.tensor_shape.dim]
+    return sizes[0] if sizes and math.prod(sizes) < _ELEMENTS else 0
 
 
 def _examples(given: inference_pb2.Input) -> int:
