@@ -60,7 +60,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
     prove = GoldenProver(backend, timeout=settings.request_timeout, count=metrics.proved)
     repository = ModelRepository(source, backend, prove, failed=partial(metrics.reload_failed, "version"))
     memory = limited(settings.memory_watermark)
-    admission = Admission(settings.max_in_flight, settings.max_in_flight_per_model, memory)
+    admission = Admission(settings.max_in_flight, settings.max_in_flight_per_model, memory, settings.max_rows)
     metrics.watch(
         "headwise_requests_in_flight", "Requests for models that are being answered.", lambda: admission.in_flight
     )

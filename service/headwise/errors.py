@@ -69,7 +69,7 @@ class InvalidTensorError(InvalidRequestError):
 
 
 class PayloadTooLargeError(InvalidRequestError):
-    """The body or the batch exceeds a limit."""
+    """The body exceeds a limit, or the number of its rows."""
 
     code = "payload-too-large"
 

@@ -175,11 +175,11 @@ async def _drain(application: Application, http: HttpServer, serving: asyncio.Ta
     if stop.delays:
         await stop.hurried_within(settings.drain_delay)
     http.should_exit = True
-    ending = serving, application.grpc.stop(settings.drain_timeout)
+    ending = serving, application.grpc.stop(settings.drains_for)
     finished: asyncio.Future[Any] = asyncio.gather(*ending, return_exceptions=True)
     hurry = asyncio.create_task(stop.hurry.wait())
     either: list[asyncio.Future[Any]] = [finished, hurry]
-    await asyncio.wait(either, timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(either, timeout=settings.drains_for, return_when=asyncio.FIRST_COMPLETED)
     hurry.cancel()
     for _ in range(_CUTS):
         if finished.done():

@@ -83,6 +83,7 @@ class Settings(BaseSettings):
         "with more than a hundred models every 10 ms a model.",
     )
     max_body_bytes: int = Field(16 * _MEBIBYTE, gt=0, description="The largest request body, after inflation.")
+    max_rows: int = Field(2_000_000, gt=0, description="The most rows that a request may have.")
     max_answer_bytes: int = Field(256 * _MEBIBYTE, gt=0, description="The largest answer that a model server may give.")
     max_batch_rows: int = Field(
         1024, gt=0, description="How many rows of concurrent requests travel as one call of the model server."
@@ -124,7 +125,11 @@ class Settings(BaseSettings):
         ge=0,
         description="How long a gateway that is told to stop (SIGTERM) says so and serves on, before it closes.",
     )
-    drain_timeout: float = Field(10.0, ge=0, description="How long requests in flight may take to finish at a stop.")
+    drain_timeout: float | None = Field(
+        None,
+        ge=0,
+        description="How long requests in flight may take to finish at a stop; left out, `max_request_timeout`.",
+    )
     model_server_user: str | None = Field(
         None, description="Whose rights the embedded model server has: NAME, UID or UID:GID; needs a gateway of root."
     )
@@ -158,6 +163,11 @@ class Settings(BaseSettings):
         if self.grpc_reflection is not None:
             return self.grpc_reflection
         return _is_loopback(address(self.grpc, "grpc")[0])
+
+    @property
+    def drains_for(self) -> float:
+        """Seconds that requests in flight have at a stop: as long as any may take, unless less is said."""
+        return self.max_request_timeout if self.drain_timeout is None else self.drain_timeout
 
     @property
     def open_to_all(self) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ class GatewayProcess:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            return self.process.wait(30)
+            return self.process.wait(40)  # drains for 30 s where a request hangs
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise

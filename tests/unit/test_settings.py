@@ -215,3 +215,9 @@ def test_a_request_cannot_have_more_time_by_default_than_any_may_have() -> None:
     with pytest.raises(InvalidSettingsError, match="setting request_timeout: 60 s is more than any request may take"):
         Settings.load(request_timeout=60)
     assert Settings.load(request_timeout=60, max_request_timeout=60).request_timeout == 60
+
+
+def test_a_stop_waits_for_as_long_as_a_request_may_take_unless_less_is_said() -> None:
+    assert Settings.load().drains_for == Settings.load().max_request_timeout
+    assert Settings.load(max_request_timeout=90).drains_for == 90
+    assert Settings.load(drain_timeout=0).drains_for == 0

@@ -125,6 +125,8 @@ class Gateway(RawCalls):
             inputs = arrays = await read_arrays(read, call.signature)
             rows, size = check_inputs(arrays, call.signature), sum([array.nbytes for array in arrays.values()])
             kind = call.kind(arrays)
+        if rows > self.admission.most_rows:
+            self.admission.check_rows(rows)
         taken = time.perf_counter()
         try:
             batcher = self._batcher if call.together else self.turns

@@ -94,7 +94,7 @@ def _duties(
 async def _keep(duties: Sequence[Duty], model_server: EmbeddedModelServer | None, stop: Stop) -> None:
     """Keep all of them running until asked to stop; the workers stop first, all at once, then the model server."""
     settings = duties[0].settings
-    grace = settings.drain_delay + settings.drain_timeout + _CLOSING
+    grace = settings.drain_delay + settings.drains_for + _CLOSING
     processes = [SupervisedProcess(duty.command, name=f"worker {duty.number}", grace=grace) for duty in duties]
     wards = [Ward(duty.number, process, Pulse(duty.pulse)) for duty, process in zip(duties, processes, strict=True)]
     workers = [asyncio.create_task(process.run()) for process in processes]

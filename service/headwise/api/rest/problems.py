@@ -26,7 +26,7 @@ def problem(path: str, request_id: str, error: BaseException) -> Response:
         "instance": path,
         "code": code,
         "request_id": request_id,
-        "retryable": status.retry_after,
+        "retryable": retry_after(error) is not None,
     }
     return Response(orjson.dumps(document), status.http, headers_of(error), MEDIA_TYPE)
 

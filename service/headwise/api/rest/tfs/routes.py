@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from headwise.api.answer_sizes import of_arrays
 from headwise.api.rest import large_bodies
 from headwise.api.rest.exchange import Exchange, exchange_of
 from headwise.api.rest.problems import headers_of
@@ -92,23 +94,26 @@ class TfsRoutes:
             case _:
                 bare = self.nonfinite == "bare"
                 data = await request.body()
-                return await examples_answer(self.models, call, data, timeout=exchange.left, bare=bare)
+                return await examples_answer(self.models, call, data, exchange, bare=bare)
 
     async def _predict(self, data: bytes, spec: ModelSpec, exchange: Exchange) -> Answer:
         body = await large_bodies.of_size(len(data), predict_request.read_numbers, data)
         known = await self.models.signatures(spec, timeout=exchange.left)
         wanted = predict_request.signature(body, known).inputs
         inputs = await large_bodies.of_size(len(data), predict_request.inputs, body, wanted)
+        exchange.memory.end()
         named = replace(spec, signature_name=body.signature_name)
         prediction = await self.models.predict(named, inputs.arrays, timeout=exchange.left)
-        bare = self.nonfinite == "bare"
-        return Answer(200, predict_response.predictions(prediction.outputs, row=inputs.row, bare=bare))
+        printed = partial(predict_response.predictions, row=inputs.row, bare=self.nonfinite == "bare")
+        size, outputs = of_arrays(prediction.outputs), prediction.outputs
+        return Answer(200, await large_bodies.written(size, exchange.memory, printed, outputs))
 
 
-async def examples_answer(models: ExampleModels, call: Call, data: bytes, *, timeout: float, bare: bool) -> Answer:
+async def examples_answer(models: ExampleModels, call: Call, data: bytes, exchange: Exchange, *, bare: bool) -> Answer:
     """Answer a classify or regress call of TFS's, which carries tf.Examples."""
     try:
-        return Answer(200, await example_answers.body(models, call, data, timeout=timeout, bare=bare))
+        told = await example_answers.body(models, call, data, timeout=exchange.left, memory=exchange.memory, bare=bare)
+        return Answer(200, told)
     except HeadwiseError as error:
         return refusal(error)
 
