@@ -38,7 +38,8 @@ test-quick: $(ENVIRONMENT) ## the unit tests, under a minute
 
 test-system: export PATH := $(CURDIR)/.prometheus/usr/bin:$(PATH)
 test-system: $(ENVIRONMENT) .prometheus/.complete ## the tests that need Debian packages; installs them
-	@(command -v curl && command -v unzip) >/dev/null || (apt-get update -qq && apt-get install -qq -y curl unzip)
+	@(command -v curl && command -v unzip && command -v haproxy) >/dev/null \
+	  || (apt-get update -qq && apt-get install -qq -y --no-install-recommends curl unzip haproxy)
 	@$(BIN)/python -m pytest -m "system and not thorough" $(PYTEST_FLAGS)
 
 # Unpacked, not installed: the package starts a server of its own.

@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 import message_mutator
 import recorded
+from headwise.admission import Admission, Promise
 from headwise.api.grpc.v2 import tensors as grpc_v2
 from headwise.api.options import Include
 from headwise.api.rest import classify_response
@@ -56,6 +57,9 @@ class _Replies(TFServingBackend):
 
     async def forward(self, *_: object, **__: object) -> bytes:
         return self._reply
+
+
+_ENOUGH = Promise(Admission())
 
 
 @cache
@@ -111,11 +115,11 @@ async def _v2(gateway: Gateway, spec: ModelSpec, _: TFServingBackend) -> None:
 
 
 async def _classify(gateway: Gateway, spec: ModelSpec, _: TFServingBackend) -> None:
-    await example_answers.body(gateway, Call("classify", spec), _EXAMPLES, timeout=_TIMEOUT, bare=False)
+    await example_answers.body(gateway, Call("classify", spec), _EXAMPLES, timeout=_TIMEOUT, memory=_ENOUGH, bare=False)
 
 
 async def _regress(gateway: Gateway, spec: ModelSpec, _: TFServingBackend) -> None:
-    await example_answers.body(gateway, Call("regress", spec), _EXAMPLES, timeout=_TIMEOUT, bare=True)
+    await example_answers.body(gateway, Call("regress", spec), _EXAMPLES, timeout=_TIMEOUT, memory=_ENOUGH, bare=True)
 
 
 async def _metadata(gateway: Gateway, spec: ModelSpec, _: TFServingBackend) -> None:

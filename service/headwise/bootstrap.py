@@ -60,7 +60,13 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
     prove = GoldenProver(backend, timeout=settings.request_timeout, count=metrics.proved)
     repository = ModelRepository(source, backend, prove, failed=partial(metrics.reload_failed, "version"))
     memory = limited(settings.memory_watermark)
-    admission = Admission(settings.max_in_flight, settings.max_in_flight_per_model, memory, refused=metrics.refused)
+    admission = Admission(
+        settings.max_in_flight,
+        settings.max_in_flight_per_model,
+        memory,
+        settings.max_rows,
+        refused=metrics.refused,
+    )
     logs.count_losses(metrics.lines_lost)
     gauges.watch(metrics, admission, repository)
     metrics.watch("headwise_backend_up", lambda: {(address,): up for address, up in backend.up.items()})

@@ -6,6 +6,7 @@ HeadwiseError
   - PayloadTooLargeError
   - UnsupportedMediaError
   - RequestTimeoutError           the body did not come in time
++ MethodNotAllowedError           over HTTP: the path takes others
 + UnauthenticatedError            no credential, or one that is not known
 + PermissionDeniedError
 + RateLimitedError                the caller's own quota; time heals it
@@ -43,6 +44,7 @@ HTTP statuses and gRPC codes live in `api/status.py`, never here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -67,7 +69,7 @@ class InvalidTensorError(InvalidRequestError):
 
 
 class PayloadTooLargeError(InvalidRequestError):
-    """The body or the batch exceeds a limit."""
+    """The body exceeds a limit, or the number of its rows."""
 
     code = "payload-too-large"
 
@@ -82,6 +84,16 @@ class RequestTimeoutError(InvalidRequestError):
     """The body did not come in time."""
 
     code = "request-timeout"
+
+
+class MethodNotAllowedError(HeadwiseError):
+    """The path takes other methods. allowed: which."""
+
+    code = "method-not-allowed"
+
+    def __init__(self, message: str, allowed: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.allowed = allowed
 
 
 class UnauthenticatedError(HeadwiseError):
@@ -131,7 +143,7 @@ class HeadNotFoundError(NotFoundError):
 
 
 class ModelNotReadyError(HeadwiseError):
-    """The model is known but no version of it can answer yet."""
+    """No version of the model can answer yet, or it is not known yet whether there is one."""
 
     code = "model-not-ready"
 

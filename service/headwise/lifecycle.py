@@ -12,7 +12,7 @@ from functools import partial
 from rich.console import Console
 from rich.markup import escape
 
-from headwise.settings import Settings
+from headwise.settings import Settings, unread
 
 WITH_DELAY, AT_ONCE = signal.SIGTERM, signal.SIGUSR1
 """What a parent tells its workers. AT_ONCE is SIGINT to one that listens, and ends one that does not yet, silently."""
@@ -57,8 +57,11 @@ def say(text: str) -> None:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold]headwise[/] {escape(text)}")
 
 
-def warn_if_open(settings: Settings) -> None:
-    """Say where everybody may call."""
+def warn(settings: Settings) -> None:
+    """Say where everybody may call, and what of the environment is not read."""
+    for name, meant in unread():
+        hint = "docs/settings.md lists them" if meant is None else f"did you mean {meant}?"
+        say(f"WARNING: {name} in the environment is no setting, so it is not read: {hint}")
     if settings.open_to_all:
         say(f"WARNING: whoever reaches {' or '.join(settings.open_to_all)} may call (allow_anonymous)")
 

@@ -16,12 +16,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from headwise.api.rest.connection import Connection
-from headwise.api.rest.secure import context
 from headwise.api.rest.server import HttpServer
 from headwise.api.rest.slow_clients import Patience, SlowClients
+from headwise.api.rest.tls import context
 from headwise.bootstrap import Application, build
 from headwise.errors import ConfigurationError
-from headwise.lifecycle import Announcement, Stop, say, stop_signal, warn_if_open
+from headwise.lifecycle import Announcement, Stop, say, stop_signal, warn
 from headwise.ports import listen, shown
 from headwise.repository.snapshot import Snapshot
 from headwise.settings import Settings, address
@@ -67,17 +67,17 @@ async def _serve_alone(settings: Settings) -> None:
     stop = stop_signal()
     listeners = listen_all(settings)
     application = build(settings)
-    warn_if_open(settings)
+    warn(settings)
     starting = application.model_server is not None
     await serve(application, listeners, stop, announce=Announcement.show, say=say, starting=starting)
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Sockets of HTTP; admin: of the operations, where they have one of their own, else none."""
+    """Sockets of HTTP; admin: of the operations, where they have one of their own."""
 
     http: socket.socket
-    admin: tuple[socket.socket, ...] = ()
+    admin: socket.socket | None = None
 
 
 def listen_all(settings: Settings, *, shared: bool = False) -> Listeners:
@@ -88,7 +88,7 @@ def listen_all(settings: Settings, *, shared: bool = False) -> Listeners:
     http = listen(*address(settings.http, "http"), shared=shared)
     if settings.admin is None:
         return Listeners(http)
-    return Listeners(http, (listen(*address(settings.admin, "admin"), shared=shared, surface="admin"),))
+    return Listeners(http, listen(*address(settings.admin, "admin"), shared=shared, surface="admin"))
 
 
 async def serve(
@@ -119,7 +119,8 @@ async def serve(
     if application.model_server is not None:
         background.append(asyncio.create_task(application.model_server.run()))
     serving = asyncio.create_task(http.serve(sockets=[listeners.http]))
-    administering = [asyncio.create_task(admin.serve(sockets=[one])) for one in listeners.admin]
+    own_port = listeners.admin
+    administering = [] if own_port is None else [asyncio.create_task(admin.serve(sockets=[own_port]))]
     say(f"starting; HTTP on {name}, gRPC on port {application.grpc.port}, backend {settings.backend}")
     waiting = asyncio.create_task(stop.asked.wait())
     try:
@@ -174,11 +175,11 @@ async def _drain(application: Application, http: HttpServer, serving: asyncio.Ta
     if stop.delays:
         await stop.hurried_within(settings.drain_delay)
     http.should_exit = True
-    ending = serving, application.grpc.stop(settings.drain_timeout)
+    ending = serving, application.grpc.stop(settings.drains_for)
     finished: asyncio.Future[Any] = asyncio.gather(*ending, return_exceptions=True)
     hurry = asyncio.create_task(stop.hurry.wait())
     either: list[asyncio.Future[Any]] = [finished, hurry]
-    await asyncio.wait(either, timeout=settings.drain_timeout, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(either, timeout=settings.drains_for, return_when=asyncio.FIRST_COMPLETED)
     hurry.cancel()
     for _ in range(_CUTS):
         if finished.done():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,12 +26,19 @@ from headwise.errors import InvalidSettingsError
 EMBEDDED = "embedded"
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/,]*):(?P<port>\d{1,5})", re.ASCII)
 _MEBIBYTE = 1024 * 1024
+_PREFIX = "HEADWISE_"
+_OTHERS = re.compile(
+    rf"{_PREFIX}(API_KEY"
+    r"|(\w+_)?SERVICE_(HOST|PORT(_\w+)?)|(\w+_)?PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)",
+    re.ASCII,
+)
+"""What commands take as an option, and what Kubernetes tells every pod of services named headwise, or headwise-…."""
 
 
 class Settings(BaseSettings):
     """How a gateway runs; times are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="HEADWISE_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
 
     models: Path = Field(Path("models"), description="The model repository: NAME/VERSION/ folders.")
     model_config_file: Path | None = Field(
@@ -74,6 +83,7 @@ class Settings(BaseSettings):
         "with more than a hundred models every 10 ms a model.",
     )
     max_body_bytes: int = Field(16 * _MEBIBYTE, gt=0, description="The largest request body, after inflation.")
+    max_rows: int = Field(2_000_000, gt=0, description="The most rows that a request may have.")
     max_answer_bytes: int = Field(256 * _MEBIBYTE, gt=0, description="The largest answer that a model server may give.")
     max_batch_rows: int = Field(
         1024, gt=0, description="How many rows of concurrent requests travel as one call of the model server."
@@ -115,7 +125,11 @@ class Settings(BaseSettings):
         ge=0,
         description="How long a gateway that is told to stop (SIGTERM) says so and serves on, before it closes.",
     )
-    drain_timeout: float = Field(10.0, ge=0, description="How long requests in flight may take to finish at a stop.")
+    drain_timeout: float | None = Field(
+        None,
+        ge=0,
+        description="How long requests in flight may take to finish at a stop; left out, `max_request_timeout`.",
+    )
     model_server_user: str | None = Field(
         None, description="Whose rights the embedded model server has: NAME, UID or UID:GID; needs a gateway of root."
     )
@@ -149,6 +163,11 @@ class Settings(BaseSettings):
         if self.grpc_reflection is not None:
             return self.grpc_reflection
         return _is_loopback(address(self.grpc, "grpc")[0])
+
+    @property
+    def drains_for(self) -> float:
+        """Seconds that requests in flight have at a stop: as long as any may take, unless less is said."""
+        return self.max_request_timeout if self.drain_timeout is None else self.drain_timeout
 
     @property
     def open_to_all(self) -> tuple[str, ...]:
@@ -236,6 +255,16 @@ def _refused(first: Mapping[str, Any], settings: type[Settings]) -> str:
     name = ".".join(map(str, first["loc"]))
     secret = not first["loc"] or str(first["loc"][0]) not in settings.model_fields
     return f"setting {name}: {first['msg']}" + ("" if secret else f" (got {first['input']!r})")
+
+
+def unread(environment: Mapping[str, str] = os.environ) -> Iterator[tuple[str, str | None]]:
+    """The variables that look like settings and are none, each with the one that was probably meant."""
+    for name in sorted(environment):
+        asked = name.upper()
+        setting = asked.removeprefix(_PREFIX).lower()
+        if asked.startswith(_PREFIX) and setting not in Settings.model_fields and not _OTHERS.fullmatch(asked):
+            meant = get_close_matches(setting, Settings.model_fields, 1)
+            yield name, f"{_PREFIX}{meant[0].upper()}" if meant else None
 
 
 def backend(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +17,8 @@ from headwise.api.rest.app import RestSurface, create_app
 from headwise.telemetry.metrics import Metrics
 from support.access import NOW, Keys, bearer
 from support.in_memory_gateway import BINARY, Models
-from support.keys_of_routes import ADMIN, ANY_KEY, NO_KEY, ROUTES
+from support.keys_of_routes import ADMIN, ANY_KEY, NO_KEY, ROUTES, UNROUTED
+from support.routes import filled, routed
 
 pytestmark = pytest.mark.anyio
 
@@ -58,34 +59,6 @@ async def opened(folder: Path, **options: Any) -> AsyncIterator[House]:
     yield House(keys, create_app(gateway, Metrics(), timeout=5, max_body_bytes=4096, **options))
 
 
-def routes(surface: RestSurface) -> Iterator[tuple[str, str]]:
-    """Method and path of every route; of the mount that takes the rest some that it knows and one that it does not."""
-
-    def of(found: list[Any]) -> Iterator[tuple[str, str]]:
-        for route in found:
-            if (inner := getattr(route, "original_router", None)) is not None:
-                yield from of(inner.routes)
-            elif route.path == "":
-                yield from ((method, path) for method in ("GET", "POST") for path in ("/V1/MODELS/{model}", "/else"))
-                yield ("POST", "/V1/models/{model}:predict")
-            else:
-                yield from ((method, route.path) for method in route.methods)
-
-    return of(surface.router.router.routes)
-
-
-def filled(path: str, model: str = "tumor") -> str:
-    for name, value in (
-        ("{model}", model),
-        ("{version:version}", "1"),
-        ("{version}", "1"),
-        ("{label}", "stable"),
-        ("{rest:path}", "/nowhere"),
-    ):
-        path = path.replace(name, value)
-    return path
-
-
 def body(path: str) -> Any:
     if path.endswith("/infer"):
         return V2
@@ -93,7 +66,7 @@ def body(path: str) -> Any:
 
 
 async def test_every_route_of_the_router_says_what_it_needs(house: House) -> None:
-    assert set(routes(house.surface)) == ROUTES.keys()
+    assert {*routed(house.surface.router), *UNROUTED} == ROUTES.keys()
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=lambda part: part.replace("{", "").replace("}", ""))
@@ -258,6 +231,7 @@ async def test_metrics_may_have_a_port_of_their_own(tmp_path: Path) -> None:
     async with opened(tmp_path, metrics_apart=True) as house:
         key = house.keys.add("model:*:admin")
         assert (await house.ask("GET", "/metrics", key)).status_code == 404
+        assert "metrics" not in (await house.ask("GET", "/")).json()
         assert "headwise_requests_total" in (await house.ask("GET", "/metrics", key, admin=True)).text
         assert (await house.ask("GET", "/metrics", admin=True)).status_code == 401
         poor = house.keys.add("model:*:predict", "model:*:metadata", "model:tumor:admin")

@@ -12,7 +12,9 @@ import pytest
 from headwise.api.rest.app import create_app
 from headwise.api.status import INTERNAL, STATUSES
 from headwise.telemetry.metrics import Metrics
+from support.access import Keys
 from support.in_memory_gateway import BINARY, Models
+from support.keys_of_routes import NO_KEY, ROUTES
 from support.openapi import OPERATIONS, document
 
 pytestmark = pytest.mark.anyio
@@ -63,6 +65,19 @@ def test_a_call_with_a_body_may_be_answered_with_every_status_of_the_table() -> 
     for path, method in OPERATIONS:
         if method == "post":
             assert document()["paths"][path][method]["responses"].keys() > statuses
+
+
+async def test_the_document_says_what_callers_must_show(tmp_path: Path) -> None:
+    gateway = await Models(tmp_path).gateway(access=Keys().access())
+    told = create_app(gateway, Metrics(), timeout=5, max_body_bytes=2**20).router.openapi()
+    schemes = told["components"]["securitySchemes"]
+    assert (schemes["bearer"]["scheme"], schemes["api_key"]["name"]) == ("bearer", "X-API-Key")
+    assert told["security"] == [{"bearer": []}, {"api_key": []}]
+    for path, method in OPERATIONS:
+        needed = told["paths"][path][method].get("security", told["security"])
+        assert ({} in needed) is (ROUTES[method.upper(), path] == NO_KEY)
+    assert "securitySchemes" not in document().get("components", {})
+    assert "security" not in document()
 
 
 def kinds(value: Any, depth: int = 2) -> Any:

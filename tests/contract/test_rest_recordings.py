@@ -37,6 +37,7 @@ KNOWN_DIFFERENCES: dict[str, str] = {
     "rest-headers/sigmoid/deflate-plain-body": _ENCODINGS,
     "rest-headers/sigmoid/gzip-upper-case": _ENCODINGS,
     "rest-paths/none/get-models": "it lists the models",
+    "rest-paths/none/get-root": "it says what is where",
     "rest-paths/logit/v2": "it speaks V2",
     "rest-paths/none/get-v2-health": "it speaks V2",
 }

@@ -18,34 +18,17 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from headwise.backends.base import PREDICT
 from headwise.savedmodel.tensors import to_proto
 from headwise.tfserving.prediction_service_pb2 import PredictRequest
+from support import faulty_answers as faults
 from support.gateway_process import GatewayProcess, alive
-from support.held_backend import HeldBackend, held_backend
-from support.model_repository import BINARY, add_model
+from support.standing import BODY, PATH, Measured, Standing, standing
 
-BODY = b'{"instances": [[1, 2, 3, 4]]}'
-PATH = "/v1/models/logit:classify"
-PREDICT = "/tensorflow.serving.PredictionService/Predict"
 CLOSING = 2.0
 """Seconds beyond the delay and the requests' own time."""
 
-pytestmark = pytest.mark.parametrize("workers", [1, 2])
-
-
-@pytest.fixture
-def backend() -> Iterator[HeldBackend]:
-    with held_backend() as started:
-        yield started
-
-
-@contextmanager
-def serving(folder: Path, workers: int, backend: HeldBackend, **settings: float) -> Iterator[GatewayProcess]:
-    add_model(folder, "logit", {"output_0": BINARY})
-    environment = {f"HEADWISE_{name.upper()}": str(value) for name, value in settings.items()}
-    arguments = ("--models", str(folder), "--backend", backend.address, "--workers", str(workers))
-    with GatewayProcess(*arguments, environment=environment) as gateway:
-        yield gateway.wait_ready()
+pytestmark = [pytest.mark.parametrize("workers", [1, 2]), pytest.mark.fault(16)]
 
 
 @contextmanager
@@ -56,9 +39,9 @@ def channel(gateway: GatewayProcess) -> Iterator[Any]:
 
 
 def predict(opened: Any) -> bytes:
-    asked = PredictRequest(inputs={"x": to_proto(np.ones((1, 4), np.float32))})
-    asked.model_spec.name = "logit"
-    answer: bytes = opened.unary_unary(PREDICT)(asked.SerializeToString(), timeout=60)
+    asked = PredictRequest(inputs={"x": to_proto(np.ones((1, 1), np.float32))})
+    asked.model_spec.name = "m"
+    answer: bytes = opened.unary_unary(f"/tensorflow.serving.{PREDICT}")(asked.SerializeToString(), timeout=60)
     return answer
 
 
@@ -116,8 +99,9 @@ class Callers:
             self.failures.append(status)
 
 
-def test_who_hears_of_a_stop_loses_no_request(tmp_path: Path, backend: HeldBackend, workers: int) -> None:
-    with serving(tmp_path, workers, backend, drain_delay=1.5, drain_timeout=5) as gateway:
+def test_who_hears_of_a_stop_loses_no_request(tmp_path: Path, workers: int, measured: Measured) -> None:
+    with standing(tmp_path, "--workers", str(workers), drain_delay=1.5, drain_timeout=5) as at:
+        gateway = at.gateway
         callers = Callers(gateway)
         with ThreadPoolExecutor(16) as pool:
             asking = [pool.submit(ask) for ask in (callers.over_http, callers.over_grpc) for _ in range(4)]
@@ -130,6 +114,10 @@ def test_who_hears_of_a_stop_loses_no_request(tmp_path: Path, backend: HeldBacke
             for each in asking:
                 each.result(30)
         took = end(gateway, began)
+    measured(
+        f"{workers} worker(s) under load over HTTP and gRPC: {callers.answers} requests, {callers.while_it_ends} of "
+        f"them after /readyz said 503, {len(callers.failures)} lost; exit 0 after {took:.1f} s (1.5 of them the delay)"
+    )
     assert callers.failures == []
     assert callers.answers > 100
     assert callers.while_it_ends > 20, "it serves on while others hear of it"
@@ -139,35 +127,38 @@ def test_who_hears_of_a_stop_loses_no_request(tmp_path: Path, backend: HeldBacke
 
 
 @contextmanager
-def in_flight(gateway: GatewayProcess, backend: HeldBackend, count: int) -> Iterator[list[Future[bytes]]]:
-    """So many requests, half of them over gRPC, that the backend has begun to answer."""
+def in_flight(at: Standing, seconds: float, count: int) -> Iterator[list[Future[bytes]]]:
+    """So many requests, half of them over gRPC, that the backend has begun to answer; it takes so long."""
 
     def over_http() -> bytes:
-        host, _, port = gateway.url.removeprefix("http://").partition(":")
+        host, _, port = at.gateway.url.removeprefix("http://").partition(":")
         connection = http.client.HTTPConnection(host, int(port), timeout=60)
-        connection.request("POST", "/v1/models/logit:predict", BODY)
+        connection.request("POST", "/v1/models/m:predict", BODY)
         answer = connection.getresponse()
         assert answer.status == 200
         return answer.read()
 
     def over_grpc() -> bytes:
-        with channel(gateway) as opened:
+        with channel(at.gateway) as opened:
             return predict(opened)
 
+    at.backend.behave(PREDICT, faults.late(seconds))
     with ThreadPoolExecutor(count) as pool:
         asked = [pool.submit(over_http if number % 2 else over_grpc) for number in range(count)]
-        gateway.wait_for(lambda: backend.begun)
+        at.gateway.wait_for(lambda: at.backend.in_flight)
         time.sleep(0.5)  # what comes together travels together: the backend does not tell how many there are
         yield asked
 
 
-def test_all_of_20_slow_requests_in_flight_finish(tmp_path: Path, backend: HeldBackend, workers: int) -> None:
-    backend.seconds = 2.0
-    with serving(tmp_path, workers, backend, drain_timeout=5) as gateway, in_flight(gateway, backend, 20) as asked:
+def test_all_of_20_slow_requests_in_flight_finish(tmp_path: Path, workers: int, measured: Measured) -> None:
+    with standing(tmp_path, "--workers", str(workers), drain_timeout=5) as at, in_flight(at, 2, 20) as asked:
         began = time.monotonic()
-        gateway.process.send_signal(signal.SIGTERM)
-        assert sum(bool(each.result(30)) for each in asked) == 20
-        assert end(gateway, began) < 5 + CLOSING
+        at.gateway.process.send_signal(signal.SIGTERM)
+        finished = sum(bool(each.result(30)) for each in asked)
+        took = end(at.gateway, began)
+    measured(f"{workers} worker(s), 20 requests of 2 s in flight: {finished} finish, exit 0 after {took:.1f} s")
+    assert finished == 20
+    assert took < 5 + CLOSING
 
 
 def ended(asked: list[Future[bytes]]) -> int:
@@ -175,33 +166,34 @@ def ended(asked: list[Future[bytes]]) -> int:
     return sum(isinstance(each.exception(5), (OSError, http.client.HTTPException, grpc.RpcError)) for each in asked)
 
 
-def test_a_second_signal_ends_delay_and_waiting(tmp_path: Path, backend: HeldBackend, workers: int) -> None:
-    backend.seconds = 60.0
-    with serving(tmp_path, workers, backend, drain_delay=20, drain_timeout=20) as gateway:
+def test_a_second_signal_ends_delay_and_waiting(tmp_path: Path, workers: int, measured: Measured) -> None:
+    with standing(tmp_path, "--workers", str(workers), drain_delay=20, drain_timeout=20) as at:
+        gateway = at.gateway
         children = gateway.children()
-        with in_flight(gateway, backend, 6) as asked:
+        with in_flight(at, 60, 6) as asked:
             gateway.process.send_signal(signal.SIGTERM)
             gateway.wait_for(lambda: httpx.get(f"{gateway.url}/readyz").status_code == 503)
             time.sleep(0.5)
             assert gateway.process.poll() is None
             began = time.monotonic()
             gateway.process.send_signal(signal.SIGTERM)
-            assert end(gateway, began) < CLOSING
+            took = end(gateway, began)
             assert ended(asked) == 6
         assert not any(map(alive, children))
+    measured(f"{workers} worker(s), told a second time: exit 0 after {took:.1f} s, requests in flight are cut off")
+    assert took < CLOSING
 
 
-def test_ctrl_c_does_not_delay(tmp_path: Path, backend: HeldBackend, workers: int) -> None:
-    with serving(tmp_path, workers, backend, drain_delay=20) as gateway:
+def test_ctrl_c_does_not_delay(tmp_path: Path, workers: int) -> None:
+    with standing(tmp_path, "--workers", str(workers), drain_delay=20) as at:
         began = time.monotonic()
-        gateway.process.send_signal(signal.SIGINT)
-        assert end(gateway, began) < CLOSING
+        at.gateway.process.send_signal(signal.SIGINT)
+        assert end(at.gateway, began) < CLOSING
 
 
-def test_requests_that_do_not_finish_are_cut_in_time(tmp_path: Path, backend: HeldBackend, workers: int) -> None:
-    backend.seconds = 60.0
-    with serving(tmp_path, workers, backend, drain_timeout=0.5) as gateway, in_flight(gateway, backend, 6) as asked:
+def test_requests_that_do_not_finish_are_cut_in_time(tmp_path: Path, workers: int) -> None:
+    with standing(tmp_path, "--workers", str(workers), drain_timeout=0.5) as at, in_flight(at, 60, 6) as asked:
         began = time.monotonic()
-        gateway.process.send_signal(signal.SIGTERM)
-        assert 0.5 < end(gateway, began) < 0.5 + CLOSING
+        at.gateway.process.send_signal(signal.SIGTERM)
+        assert 0.5 < end(at.gateway, began) < 0.5 + CLOSING
         assert ended(asked) == 6

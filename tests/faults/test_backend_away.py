@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import threading
 import time
@@ -143,21 +144,21 @@ def test_when_every_call_fails_the_backend_gets_no_storm(tmp_path: Path, measure
 
 
 @pytest.mark.fault(26)
-def test_ten_gateways_do_not_come_back_in_one_moment(tmp_path: Path, measured: Measured) -> None:
-    """Their clocks are set by chance: each checks every half second, and reconnects with a fifth at random."""
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_ten_gateways_do_not_come_back_in_one_moment(tmp_path: Path, measured: Measured, how: str) -> None:
+    """They start and lose it in the same moments: chance alone parts them, here always the same."""
+    vary = random.Random(26).uniform
 
     async def herd(address: str, proxy: FaultProxy) -> list[float]:
-        gateways = [Replicas(lookup(address), TFServingBackend, Metrics()) for _ in range(10)]
-        watching = []
-        for gateway in gateways:
-            watching.append(asyncio.create_task(gateway.run()))
-            await asyncio.sleep(0.07)
+        gateways = [Replicas(lookup(address), TFServingBackend, Metrics(), vary) for _ in range(10)]
+        watching = [asyncio.create_task(gateway.run()) for gateway in gateways]
         await asyncio.sleep(1.5)
-        await asyncio.to_thread(proxy.refuse)
-        await asyncio.to_thread(proxy.reset_all)
-        await asyncio.sleep(3)
+        if how == "killed":
+            await asyncio.to_thread(proxy.refuse)
+            await asyncio.to_thread(proxy.reset_all)
+            await asyncio.sleep(3)
         before = (await asyncio.to_thread(lambda: proxy.counts)).accepted
-        await asyncio.to_thread(proxy.heal)
+        await asyncio.to_thread(proxy.heal if how == "killed" else proxy.hold)
         began, came = time.perf_counter(), [0.0] * 0
         while time.perf_counter() - began < 4:
             now = (await asyncio.to_thread(lambda: proxy.counts)).accepted
@@ -167,14 +168,16 @@ def test_ten_gateways_do_not_come_back_in_one_moment(tmp_path: Path, measured: M
             task.cancel()
         for gateway in gateways:
             await gateway.close()
-        return came
+        return came[:10]
 
     with FaultyBackend() as backend, FaultProxy(backend.address) as proxy:
         publish(tmp_path, [backend])
         came = asyncio.run(herd(proxy.address, proxy))
     most = max(sum(start <= at < start + 0.1 for at in came) for start in came)
-    measured(f"{len(came)} connections within {max(came) - min(came):.1f} s, {most} within a tenth of a second at most")
-    assert len(came) >= 10
+    apart = max(came) - min(came)
+    measured(f"{how}: {len(came)} connections within {apart:.1f} s, {most} within a tenth of a second at most")
+    assert len(came) == 10
+    assert apart > 0.2
     measured.below(most, 7)
     measured.below(max(came), 4)
 

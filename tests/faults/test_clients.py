@@ -75,19 +75,21 @@ def test_many_rows_keep_their_order(tmp_path: Path, measured: Measured) -> None:
 
 
 @pytest.mark.fault(14)
-def test_a_client_that_goes_away(tmp_path: Path, measured: Measured) -> None:
+@pytest.mark.parametrize("lines", [False, True], ids=["one body", "lines"])
+def test_a_client_that_goes_away(tmp_path: Path, measured: Measured, lines: bool) -> None:
+    body, kind = (b"[1.0]\n" * 3, "application/x-ndjson") if lines else (BODY, "application/json")
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     with standing(tmp_path, log_format="json") as at:
         at.backend.behave(PREDICT, faults.never)
         before = at.process()
         took = []
 
         async def leave() -> None:
-            caller = Caller(at.gateway.url)
-            waiting = asyncio.create_task(caller.post(PATH, BODY))
+            _, writer = await asyncio.open_connection(*at.gateway.url.removeprefix("http://").split(":"))
+            writer.write(head.encode() + body)
             await asyncio.sleep(0.4)
             began = time.perf_counter()
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
+            writer.close()
             while at.backend.seen(PREDICT)[-1].ended is None:  # noqa: ASYNC110  # another thread has no event
                 await asyncio.sleep(0.002)
             took.append(milliseconds(began))
@@ -98,7 +100,8 @@ def test_a_client_that_goes_away(tmp_path: Path, measured: Measured) -> None:
         at.settle(before)
         at.gateway.wait_for(lambda: at.gateway.log.count('"status":499') == 5)
         assert '"level":"error"' not in at.gateway.log
-    measured(f"the call of the model server is cancelled {max(took):.0f} ms later at most; status 499 in the log")
+    what = "a stream of lines: " if lines else ""
+    measured(f"{what}the call of the model server is cancelled {max(took):.0f} ms later at most; status 499 in the log")
     measured.below(max(took), 200)
 
 

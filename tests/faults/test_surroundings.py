@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -77,29 +78,18 @@ def small_disk(folder: Path) -> Iterator[Path]:
 @pytest.mark.thorough
 @needs_root
 def test_a_disk_that_is_full_under_the_log(tmp_path: Path, measured: Measured) -> None:
-    with FaultyBackend() as backend, small_disk(tmp_path / "disk") as disk:
+    with FaultyBackend() as backend, small_disk(tmp_path / "disk") as disk, (disk / "log").open("wb") as log:
         publish(tmp_path / "models", [backend])
-        command = [*COMMAND, "serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
-        with (disk / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [*command, "--models", str(tmp_path / "models"), "--backend", backend.address],
-                stderr=log,
-                stdout=subprocess.DEVNULL,
-                env={**os.environ, "TMPDIR": str(disk), "HEADWISE_POLL_INTERVAL": "0.2"},
-            )
-        try:
-            url = _url(disk / "log")
-            with httpx.Client(base_url=url) as client:
-                _until(lambda: client.get("/readyz").status_code == 200)
-                _fill(disk / "filler")
-                statuses = {client.post(PATH, content=BODY).status_code for _ in range(300)}
-                broken = client.post(PATH, content=b"{").status_code
-                lost = _figure(client, "headwise_log_lines_lost_total")
-                (disk / "filler").unlink()
-                assert client.post(PATH, content=BODY).status_code == 200
-        finally:
-            process.send_signal(signal.SIGTERM)
-            code = process.wait(20)
+        arguments = ("--models", str(tmp_path / "models"), "--backend", backend.address)
+        with GatewayProcess(*arguments, environment={"TMPDIR": str(disk)}, log=log) as gateway:
+            gateway.wait_ready()
+            _fill(disk / "filler")
+            statuses = {gateway.classify("m", BODY).status_code for _ in range(300)}
+            broken = gateway.classify("m", b"{").status_code
+            lost = metric(gateway, "headwise_log_lines_lost_total")
+            (disk / "filler").unlink()
+            assert gateway.classify("m", BODY).status_code == 200
+            code = gateway.stop(signal.SIGTERM)
     measured(f"300 requests: {statuses}; {lost:.0f} lines of the log were lost and counted; exit {code}")
     assert (statuses, broken, code) == ({200}, 400, 0)
     assert lost > 0
@@ -139,6 +129,50 @@ def test_a_name_that_changes_its_addresses(tmp_path: Path, measured: Measured) -
     measured(f"the new address is asked after {took / 1000:.0f} s; without any the old one goes on; all: {statuses}")
     assert statuses == {200}
     measured.below(took, 30_000)
+
+
+@pytest.mark.fault(20)
+@pytest.mark.thorough
+@needs_root
+@pytest.mark.timeout(120)
+def test_a_resolver_that_hangs(tmp_path: Path, measured: Measured) -> None:
+    """A name server that never answers, for this gateway alone, and a file of hosts that is asked before it."""
+    hosts, resolver = tmp_path / "hosts", tmp_path / "resolv.conf"
+    hosts.write_text("")
+    resolver.write_text("nameserver 127.0.0.20\n")
+    mounts = f'mount --bind {hosts} /etc/hosts && mount --bind {resolver} /etc/resolv.conf && exec "$@"'
+    command = ("unshare", "--mount", "sh", "-c", mounts, "sh", *COMMAND)
+    with FaultyBackend() as backend, socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.20", 53))
+        publish(tmp_path / "models", [backend])
+        target = f"dns:///headwise-models.test:{backend.address.rpartition(':')[2]}"
+        with GatewayProcess("--models", str(tmp_path / "models"), "--backend", target, command=command) as gateway:
+
+            def asked(times: int) -> tuple[set[int], float]:
+                began = time.perf_counter()
+                statuses = {gateway.classify("m", BODY).status_code for _ in range(times)}
+                return statuses, milliseconds(began) / times
+
+            gateway.wait_for(lambda: "not looked up within" in gateway.log, 10)
+            unknown, fast = asked(20)
+            hosts.write_text("127.0.0.1 headwise-models.test\n")
+            began = time.perf_counter()
+            gateway.wait_for(lambda: gateway.classify("m", BODY).status_code == 200, 40)
+            found = milliseconds(began)
+            hosts.write_text("")
+            gateway.wait_for(lambda: gateway.log.count("not looked up within") == 2, 40)
+            known, _ = asked(20)
+            began = time.perf_counter()
+            code = gateway.stop(signal.SIGTERM)
+            stopped = milliseconds(began)
+    measured(
+        f"503 in {fast:.0f} ms; the address is used {found / 1000:.0f} s after it is known, then goes on; "
+        f"stopped within {stopped / 1000:.1f} s of SIGTERM"
+    )
+    assert (unknown, known, code) == ({503}, {200}, 0)
+    measured.below(fast, 100)
+    measured.below(found, 30_000)
+    measured.below(stopped, 3000)
 
 
 @pytest.mark.fault(5)
@@ -217,24 +251,11 @@ def test_memory_that_runs_short(tmp_path: Path, measured: Measured) -> None:
                 backend.behave(PREDICT)
                 gateway.wait_for(lambda: gateway.classify("m", BODY).status_code == 200, 30)
     finally:
-        _until(lambda: not (group / "cgroup.procs").read_text())
-        group.rmdir()
+        _remove(group)
     counted = {status: statuses.count(status) for status in sorted(set(statuses))}
     size = len(rows) >> 20
     measured(f"{len(statuses)} bodies of {size} MB in 600 MB: {counted}; the gateway lives, and answers afterwards")
     assert set(statuses) == {200, 503}
-
-
-def _url(log: Path) -> str:
-    found = ""
-
-    def started() -> bool:
-        nonlocal found
-        found = log.read_text().partition("HTTP on ")[2].partition(",")[0]
-        return bool(found)
-
-    _until(started)
-    return f"http://{found}"
 
 
 def _fill(file: Path) -> None:
@@ -243,14 +264,10 @@ def _fill(file: Path) -> None:
             stream.write(b"0" * 512)
 
 
-def _figure(client: httpx.Client, name: str) -> float:
-    return sum(
-        float(line.split()[1]) for line in client.get("/metrics").text.splitlines() if line.startswith(f"{name} ")
-    )
-
-
-def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, f"not within {seconds} s"
+def _remove(group: Path) -> None:
+    """A control group, when the last process has left it."""
+    give_up = time.monotonic() + 30
+    while (group / "cgroup.procs").read_text():
+        assert time.monotonic() < give_up, "a process stays in the group"
         time.sleep(0.05)
+    group.rmdir()

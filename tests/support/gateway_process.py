@@ -36,7 +36,10 @@ def alive(pid: int) -> bool:
 
 
 class GatewayProcess:
-    """Started by `with`; stopped as Ctrl-C does it. stdout: the file that its standard output goes to."""
+    """Started by `with`; stopped as Ctrl-C does it.
+
+    stdout, log: the files that its standard output and its standard error go to.
+    """
 
     def __init__(
         self,
@@ -44,16 +47,17 @@ class GatewayProcess:
         environment: dict[str, str] | None = None,
         command: Sequence[str] = COMMAND,
         stdout: IO[bytes] | None = None,
+        log: IO[bytes] | None = None,
     ) -> None:
         self.workers = int(arguments[arguments.index("--workers") + 1]) if "--workers" in arguments else 1
         self._lines: list[str] = []
-        self._started = threading.Event()
+        self._file = None if log is None else Path(log.name)
         self.process = subprocess.Popen(
             [
                 *(*command, "serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"),
                 *arguments,
             ],
-            stderr=subprocess.PIPE,
+            stderr=log or subprocess.PIPE,
             stdout=stdout or subprocess.DEVNULL,
             text=True,
             env={
@@ -62,14 +66,16 @@ class GatewayProcess:
                 **(environment or {}),
             },
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        if log is None:
+            threading.Thread(target=self._read, daemon=True).start()
 
     def __enter__(self) -> GatewayProcess:
-        self._started.wait(30)
-        found = _STARTED.search(self.log)
-        if found is None:
-            self.process.kill()
-            raise AssertionError(f"the gateway did not start:\n{self.log}")
+        give_up = time.monotonic() + 30
+        while (found := _STARTED.search(self.log)) is None:
+            if self.process.poll() is not None or time.monotonic() > give_up:
+                self.process.kill()
+                raise AssertionError(f"the gateway did not start:\n{self.log}")
+            time.sleep(0.01)
         self.url, self.grpc = f"http://{found[1]}", f"127.0.0.1:{found[2]}"
         self.http = httpx.Client(base_url=self.url, timeout=30)
         return self
@@ -81,14 +87,14 @@ class GatewayProcess:
     @property
     def log(self) -> str:
         """What it has written to standard error so far."""
-        return "".join(self._lines)
+        return "".join(self._lines) if self._file is None else self._file.read_text("utf-8")
 
     def stop(self, number: int = signal.SIGINT) -> int:
         """Send a signal and wait for the end."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            return self.process.wait(30)
+            return self.process.wait(40)  # drains for 30 s where a request hangs
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
@@ -125,7 +131,4 @@ class GatewayProcess:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self._lines.append(line)
-            if _STARTED.search(line):
-                self._started.set()
-        self._started.set()
         self.process.stderr.close()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from headwise.access.access import Access
+from headwise.admission import Admission
 from headwise.backends.base import Arrays, Backend
 from headwise.backends.in_memory import InMemoryBackend, InMemoryModel
 from headwise.gateway import Classification, Gateway, ReadInputs, RequestOptions
@@ -108,11 +109,17 @@ class Models:
         raw_when_refused: bool = False,
         tripwires: Tripwires | None = None,
         access: Access | None = None,
+        admission: Admission | None = None,
     ) -> Gateway:
         """A gateway that has looked once."""
         asked = backend or self.backend
         gateway = Gateway(
-            asked, self.repository(asked), raw_when_refused=raw_when_refused, tripwires=tripwires, access=access
+            asked,
+            self.repository(asked),
+            raw_when_refused=raw_when_refused,
+            tripwires=tripwires,
+            access=access,
+            admission=admission,
         )
         await gateway.repository.refresh()
         return gateway

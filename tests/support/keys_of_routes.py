@@ -16,19 +16,27 @@ _MODEL = {
 }
 _V2_MODEL = {("", "GET"): METADATA, ("/ready", "GET"): METADATA, ("/infer", "POST"): PREDICT}
 
+UNROUTED: dict[tuple[str, str], str] = {
+    ("GET", "/V1/MODELS/{model}"): METADATA,
+    ("POST", "/V1/MODELS/{model}"): ANY_KEY,
+    ("POST", "/V1/models/{model}:predict"): PREDICT,
+    ("GET", "/v2/nowhere"): ANY_KEY,
+    ("DELETE", "/v2/models/{model}"): ANY_KEY,
+    ("GET", "/else"): ANY_KEY,
+    ("POST", "/else"): ANY_KEY,
+}
+"""Of what no route takes: TensorFlow Serving's paths, which may be written in any case, and none."""
+
 ROUTES: dict[tuple[str, str], str] = {
-    ("GET", "/livez"): NO_KEY,
-    ("GET", "/readyz"): NO_KEY,
-    ("GET", "/metrics"): ADMIN,
     **{
-        (method, path): NO_KEY
-        for path in ("/docs", "/docs/oauth2-redirect", "/openapi.json")
+        (method, path): ADMIN if path == "/metrics" else NO_KEY
+        for path in ("/", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json")
         for method in ("GET", "HEAD")
     },
     ("GET", "/v1/models"): ANY_KEY,
     **{
         (method, f"/v1/models/{{model}}{version}{end}"): needs
-        for version in ("", "/versions/{version:version}", "/labels/{label}")
+        for version in ("", "/versions/{version}", "/labels/{label}")
         for (end, method), needs in _MODEL.items()
     },
     ("GET", "/v2"): ANY_KEY,
@@ -43,13 +51,7 @@ ROUTES: dict[tuple[str, str], str] = {
     },
     ("POST", "/v2/repository/models/{model}/load"): ADMIN,
     ("POST", "/v2/repository/models/{model}/unload"): ADMIN,
-    **{(method, "/v2{rest:path}"): ANY_KEY for method in ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD")},
-    # TensorFlow Serving's handler, which takes what the router does not know.
-    ("GET", "/V1/MODELS/{model}"): METADATA,
-    ("POST", "/V1/MODELS/{model}"): ANY_KEY,
-    ("POST", "/V1/models/{model}:predict"): PREDICT,
-    ("GET", "/else"): ANY_KEY,
-    ("POST", "/else"): ANY_KEY,
+    **UNROUTED,
 }
 
 GRPC: dict[str, str] = {

@@ -16,8 +16,10 @@ import numpy as np
 from grpc.aio import Channel
 
 from headwise.access.access import Access
+from headwise.admission import Admission
 from headwise.api.grpc.server import GrpcServer
 from headwise.api.rest.app import create_app
+from headwise.backends.base import Backend
 from headwise.telemetry.metrics import Metrics
 from headwise.tripwires import Tripwires
 from headwise.v1 import classification_service_pb2 as v1
@@ -81,9 +83,13 @@ class Surfaces:
 
 @asynccontextmanager
 async def serving(
-    models: Models, tripwires: Tripwires | None = None, access: Access | None = None
+    models: Models,
+    tripwires: Tripwires | None = None,
+    access: Access | None = None,
+    admission: Admission | None = None,
+    backend: Backend | None = None,
 ) -> AsyncIterator[Surfaces]:
-    gateway = await models.gateway(tripwires=tripwires, access=access)
+    gateway = await models.gateway(backend, tripwires=tripwires, access=access, admission=admission)
     app = create_app(gateway, Metrics(), timeout=20, max_body_bytes=2**20).app
     server = GrpcServer(gateway, ("127.0.0.1", 0), Metrics(), timeout=20, max_bytes=2**20)
     await server.start()

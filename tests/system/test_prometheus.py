@@ -24,10 +24,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "headwise.json").read_text("utf-8"))
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 VARIABLES = {"$job": "headwise", "$instance": ".*", "$model": ".*", "$__rate_interval": "1m"}
-EMPTY = {
-    "Time by stage": "the stages of a request are not measured yet",
-    "Golden records": "none of these models has any",
-}
+EMPTY = {"Golden records": "none of these models has any"}
 """Panels that have nothing to show here, and why."""
 
 

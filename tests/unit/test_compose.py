@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from google.protobuf import text_format
 
+from headwise.settings import Settings
 from headwise.tfserving import model_server_config_pb2
 from support.example_models import NAMES
 
@@ -198,3 +199,10 @@ def test_the_health_check_fails_on_what_is_no_http(listener: socket.socket) -> N
     request = answer_once(listener, b"SSH-2.0-none\r\n")
     assert probe(listener.getsockname()[1]) != 0
     request()
+
+
+@both
+def test_nobody_kills_the_gateway_before_requests_have_had_their_time(files: tuple[str, ...]) -> None:
+    settings = Settings.load()
+    seconds = int(services(files)["gateway"]["stop_grace_period"].removesuffix("s"))
+    assert seconds > settings.drain_delay + settings.drains_for + 2

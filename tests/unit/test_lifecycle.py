@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from headwise.lifecycle import AT_ONCE, WITH_DELAY, Announcement, Stop, stop_signal
+from headwise.lifecycle import AT_ONCE, WITH_DELAY, Announcement, Stop, stop_signal, warn
+from headwise.settings import Settings
 
 READY = Announcement(("serving tumor 1", "refused: [b]wine[/b] no card", "ready"), "curl -s host/v1/models/é")
 
@@ -22,6 +23,20 @@ def test_the_call_to_try_is_on_standard_output_alone(capsys: pytest.CaptureFixtu
 
 def test_an_announcement_travels_as_json() -> None:
     assert Announcement.from_json(READY.to_json()) == READY
+
+
+def test_a_start_warns_of_what_it_does_not_read_and_of_what_is_open(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEADWISE_KEY_FILE", "a secret")
+    monkeypatch.setenv("HEADWISE_SERVICE_HOST", "10.0.0.1")
+    warn(Settings(http="0.0.0.0:1", allow_anonymous=True))
+    said = capsys.readouterr().err
+    assert "HEADWISE_KEY_FILE in the environment is no setting" in said
+    assert "did you mean HEADWISE_KEYS_FILE?" in said
+    assert "whoever reaches http 0.0.0.0:1 may call" in said
+    assert "secret" not in said
+    assert "SERVICE_HOST" not in said
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from headwise.errors import InvalidSettingsError
-from headwise.settings import Settings, address
+from headwise.settings import Settings, address, unread
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +38,39 @@ def test_flags_win_over_the_environment_and_that_over_the_file(file: Path, monke
     settings = Settings.load(file, http="127.0.0.3:1", grpc=None)
     assert (settings.http, settings.grpc, settings.backend) == ("127.0.0.3:1", "127.0.0.2:2", "file:3")
     assert settings.required_models == {"tumor"}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("HEADWISE_MODLES", "HEADWISE_MODELS"),
+        ("HEADWISE_KEY_FILE", "HEADWISE_KEYS_FILE"),
+        ("headwise_cores", "HEADWISE_CORS"),
+        ("HEADWISE_QWXZ", None),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_told_with_the_one_that_was_meant(name: str, meant: str | None) -> None:
+    assert list(unread({name: "a secret", "HEADWISE_MODELS": "x", "OTHER": "y"})) == [(name, meant)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "headwise_models",
+        "HEADWISE_API_KEY",
+        "HEADWISE_SERVICE_HOST",
+        "HEADWISE_SERVICE_PORT",
+        "HEADWISE_SERVICE_PORT_HTTP",
+        "HEADWISE_PORT",
+        "HEADWISE_PORT_8080_TCP",
+        "HEADWISE_PORT_8080_TCP_PROTO",
+        "HEADWISE_PORT_8080_TCP_PORT",
+        "HEADWISE_PORT_8080_TCP_ADDR",
+        "HEADWISE_CANARY_PORT_8081_TCP_ADDR",
+    ],
+)
+def test_settings_and_what_others_set_are_not_told(name: str) -> None:
+    assert list(unread({name: "x"})) == []
 
 
 def test_settings_are_frozen() -> None:
@@ -182,3 +215,9 @@ def test_a_request_cannot_have_more_time_by_default_than_any_may_have() -> None:
     with pytest.raises(InvalidSettingsError, match="setting request_timeout: 60 s is more than any request may take"):
         Settings.load(request_timeout=60)
     assert Settings.load(request_timeout=60, max_request_timeout=60).request_timeout == 60
+
+
+def test_a_stop_waits_for_as_long_as_a_request_may_take_unless_less_is_said() -> None:
+    assert Settings.load().drains_for == Settings.load().max_request_timeout
+    assert Settings.load(max_request_timeout=90).drains_for == 90
+    assert Settings.load(drain_timeout=0).drains_for == 0

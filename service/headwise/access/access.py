@@ -16,7 +16,7 @@ _SHOWN: ContextVar[Credentials] = ContextVar("headwise.credentials", default=_NO
 
 
 class Access:
-    """The one who asks. A boundary that forgets to `admit` leaves its calls without credentials: nothing is allowed."""
+    """The one who asks. Calls of a boundary that forgets to `authenticate` have no credentials: nothing is allowed."""
 
     def __init__(self, authenticator: Authenticator, limiter: Limiter) -> None:
         self._authenticator = authenticator
@@ -26,8 +26,8 @@ class Access:
         """What the call at hand shows, be it worth something or not: for what is open to all."""
         _SHOWN.set(credentials)
 
-    def admit(self, credentials: Credentials) -> None:
-        """Let a call in that shows these, and count it.
+    def authenticate(self, credentials: Credentials) -> None:
+        """Let a call in that shows these, if they are somebody's, and count it.
 
         Raises: UnauthenticatedError, RateLimitedError.
         """
@@ -35,7 +35,7 @@ class Access:
         self.count()
 
     def count(self) -> None:
-        """One more request of the call at hand; raises as `admit` does."""
+        """One more request of the call at hand; raises as `authenticate` does."""
         caller = self._caller()
         if caller.rate is None:
             return

@@ -42,8 +42,8 @@ def read_ring(file: Path) -> Ring:
         raise ConfigurationError(f"{file}: {error}") from error
 
 
-def change(file: Path, changed: Callable[[tuple[Key, ...]], tuple[Key, ...]]) -> None:
-    """Replace the keys of a file by what is made of them; a file that is not there has none.
+def change(file: Path, changed: Callable[[tuple[Key, ...]], tuple[Key, ...]], *, begin: bool = False) -> None:
+    """Replace the keys of a file by what is made of them. begin: where there is no file, one is begun.
 
     A new file is its owner's alone; one that is there keeps its mode.
 
@@ -53,7 +53,7 @@ def change(file: Path, changed: Callable[[tuple[Key, ...]], tuple[Key, ...]]) ->
         with locked(file.parent):
             sweep_drafts(file)
             there = file.exists()
-            keys = changed(read_ring(file).keys if there else ())
+            keys = changed(() if begin and not there else read_ring(file).keys)
             document = _Document(version=1, keys=Ring(keys).keys).model_dump_json(indent=2, exclude_none=True)
             mode = stat.S_IMODE(file.stat().st_mode) if there else _PRIVATE
             replace_file(file, f"{document}\n".encode(), mode=mode)

@@ -34,6 +34,7 @@ STATUSES: Mapping[type[errors.HeadwiseError], Status] = {
     errors.PayloadTooLargeError: Status(413, StatusCode.RESOURCE_EXHAUSTED),
     errors.UnsupportedMediaError: Status(415, StatusCode.INVALID_ARGUMENT),
     errors.RequestTimeoutError: Status(408, StatusCode.DEADLINE_EXCEEDED),
+    errors.MethodNotAllowedError: Status(405, StatusCode.UNIMPLEMENTED),
     errors.UnauthenticatedError: Status(401, StatusCode.UNAUTHENTICATED),
     errors.PermissionDeniedError: Status(403, StatusCode.PERMISSION_DENIED),
     errors.RateLimitedError: Status(429, StatusCode.RESOURCE_EXHAUSTED, retry_after=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import PurePath
 from typing import TypeVar
 
@@ -20,6 +21,8 @@ _log = structlog.get_logger(__name__)
 _CHECK_TIMEOUT = 1.0
 _INTERVAL, _INTERVAL_OUT = 1.0, 0.5
 """Seconds between checks of a server in rotation, and of one that is ejected."""
+_SPREAD = 0.2
+"""The part of an interval that chance adds or takes: many gateways that lose a server together come back one by one."""
 _ANY = ModelSpec("headwise-check")
 """Any name will do: that there is no such model is an answer, too."""
 
@@ -29,14 +32,21 @@ T = TypeVar("T")
 class Replica:
     """moved: told when it leaves the rotation or comes back. `met`: it has answered before.
 
-    failure: the last of a call.
+    failure: the last of a call. vary: a number between two, by chance.
     """
 
-    def __init__(self, server: TFServingBackend, moved: Callable[[Replica], None]) -> None:
+    def __init__(
+        self,
+        server: TFServingBackend,
+        moved: Callable[[Replica], None],
+        vary: Callable[[float, float], float],
+    ) -> None:
         self.server = server
         self._circuit = Circuit()
         self._moved = moved
+        self._vary = vary
         self._doubt = asyncio.Event()
+        self._heard = 0.0
         self.met = False
         self.in_flight = 0
         self.failure = ""
@@ -83,22 +93,19 @@ class Replica:
                 _log.exception("model server not checked", target=self.server.target, reason=type(error).__name__)
                 answered = True
             if answered or not self.in_rotation:
-                self._doubt.clear()
-                try:
-                    async with asyncio.timeout(_INTERVAL if self.in_rotation else _INTERVAL_OUT):
-                        await self._doubt.wait()
-                        await asyncio.sleep(_INTERVAL_OUT / 10)  # whatever else fails in this moment is no news
-                except TimeoutError:
-                    pass
+                await self._pause()
 
     async def check(self) -> bool:
-        """Ask for a sign of life; whether one came."""
+        """Ask for a sign of life; whether one came, be it the answer of a call."""
+        sent = time.monotonic()
         try:
             await self.server.status(_ANY, timeout=_CHECK_TIMEOUT)
         except BackendTimeoutError as error:
+            if self._heard >= sent:
+                return True
             self._note(self._circuit.check_unanswered, str(error), time.monotonic())
-            if not self.in_rotation:  # it hangs, or the connection leads nowhere: another one tells
-                self.server.reconnect()
+            # It hangs, or this connection has no room, or leads nowhere: another one tells.
+            self.server.reconnect()
             return False
         except BackendUnavailableError as error:
             self._note(self._circuit.check_refused, str(error), time.monotonic())
@@ -108,9 +115,19 @@ class Replica:
         self._answered()
         return True
 
+    async def _pause(self) -> None:
+        """Until the next check is due, or a call gives reason to."""
+        self._doubt.clear()
+        seconds = _INTERVAL if self.in_rotation else _INTERVAL_OUT
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._vary(seconds * (1 - _SPREAD), seconds * (1 + _SPREAD))):
+                await self._doubt.wait()
+                await asyncio.sleep(_INTERVAL_OUT / 10)  # whatever else fails in this moment is no news
+
     def _answered(self) -> None:
         self.met = True
-        self._note(self._circuit.answered, time.monotonic())
+        self._heard = time.monotonic()
+        self._note(self._circuit.answered, self._heard)
 
     def _note(self, event: Callable[..., None], *arguments: object) -> None:
         was = self.in_rotation

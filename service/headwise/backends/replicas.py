@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
@@ -31,21 +32,29 @@ Call = Callable[[TFServingBackend, float], Awaitable[T]]
 
 
 class Replicas:
-    """A `Backend`. lookup: where the servers are. connect: makes the connection to a target.
+    """A `Backend`. lookup: where the servers are. connect: makes the connection to a target. vary: see `Replica`.
 
-    `run` keeps watch over them, while it is awaited; without it none is ever ejected.
+    `run` keeps watch over them, while it is awaited; without it none is ever ejected, and they are looked up once.
     """
 
-    def __init__(self, lookup: Lookup, connect: Callable[[str], TFServingBackend], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        lookup: Lookup,
+        connect: Callable[[str], TFServingBackend],
+        metrics: Metrics,
+        vary: Callable[[float, float], float] = random.uniform,
+    ) -> None:
         self._lookup = lookup
+        self._looking: asyncio.Task[None] | None = None
         self._connect = connect
+        self._vary = vary
         self._metrics = metrics
         self._replicas: dict[str, Replica] = {}
         self._rotation: tuple[Replica, ...] = ()
         self._turn = 0
         self._budget = RetryBudget()
         self._rollout: Rollout[Replica] = Rollout()
-        self._unknown = "the model servers have not been looked up yet"
+        self._unknown = ""
 
     @property
     def up(self) -> Mapping[str, bool]:
@@ -102,7 +111,7 @@ class Replicas:
     async def status(self, spec: ModelSpec, *, timeout: float) -> model_service_pb2.GetModelStatusResponse:
         """The states of a model's versions, of all servers in rotation together; see `Backend`."""
         if not self._replicas:
-            await self.look_up()
+            timeout = await self._begun(timeout)
         if spec.version is not None or spec.label is not None:
             return await self._try(spec, timeout, lambda server, left: server.status(spec, timeout=left))
         asked = self._rotation
@@ -125,12 +134,14 @@ class Replicas:
 
     async def close(self) -> None:
         """Close the connections; calls in flight are cancelled."""
+        if self._looking is not None:
+            self._looking.cancel()
         await asyncio.gather(*(replica.server.close() for replica in self._replicas.values()))
 
     async def _try(self, spec: ModelSpec, timeout: float, call: Call[T]) -> T:
         """One call, and one more where the server was not reached, or lost, before it answered."""
         if not self._replicas:
-            await self.look_up()
+            timeout = await self._begun(timeout)
         deadline = time.monotonic() + timeout - min(timeout * _MARGIN, _MOST_MARGIN)
         replica = self._next(spec)
         self._budget.earn()
@@ -162,21 +173,34 @@ class Replicas:
 
     def _nobody(self) -> BackendUnavailableError:
         reasons = "; ".join(dict.fromkeys(replica.reason for replica in self._replicas.values()))
-        return BackendUnavailableError(reasons or self._unknown)
+        return BackendUnavailableError(reasons or self._unknown or "the model servers have not been looked up yet")
 
-    async def look_up(self) -> None:
-        """Find out where they are; those that are gone finish what they do."""
+    async def _begun(self, timeout: float) -> float:
+        """Wait for the first look-up, once it has failed for none; the seconds that are left."""
+        began = time.monotonic()
+        if not self._unknown:
+            await asyncio.wait({self.look_up()}, timeout=timeout)
+        return timeout - (time.monotonic() - began)
+
+    def look_up(self) -> asyncio.Task[None]:
+        """Find out where they are, once at a time; those that are gone finish what they do."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_up())
+        return self._looking
+
+    async def _look_up(self) -> None:
         try:
             targets = await self._lookup()
         except BackendError as error:
-            if self._unknown != str(error):
-                self._unknown = str(error)
-                _log.warning("model servers not looked up", reason=self._unknown, known=len(self._replicas))
+            if not self._unknown:
+                _log.warning("model servers not looked up", reason=str(error), known=len(self._replicas))
+            self._unknown = str(error)
             return
+        self._unknown = ""
         gone = [replica for target, replica in self._replicas.items() if target not in targets]
         known = self._replicas
         self._replicas = {
-            target: known.get(target) or Replica(self._connect(target), self._moved) for target in targets
+            target: known.get(target) or Replica(self._connect(target), self._moved, self._vary) for target in targets
         }
         for target in self._replicas.keys() - known.keys():
             self._metrics.met(self._replicas[target].address)

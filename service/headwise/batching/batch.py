@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ async def run(work: Work[Any], members: Sequence[Member[Any]]) -> bool:
         else:
             _fail(ordered, error)
         return False
+    sent = time.perf_counter()
     try:
         raw = await work.call(inputs, deadline=max([member.deadline for member in ordered]))
     except Exception as error:  # noqa: BLE001  # a batch that ended without an answer would leave its callers waiting
@@ -39,22 +41,25 @@ async def run(work: Work[Any], members: Sequence[Member[Any]]) -> bool:
         else:
             _fail(ordered, error)
         return False
+    back = time.perf_counter()
     start = 0
     for group in groups:
-        _answer(work, raw, group, start)
+        _answer(work, raw, group, start, (sent, back))
         start += sum(member.rows for member in group)
     return True
 
 
-def _answer(work: Work[Any], raw: Any, group: Sequence[Member[Any]], start: int) -> None:
-    """Answer members that asked alike, whose rows begin at `start`."""
+def _answer(
+    work: Work[Any], raw: Any, group: Sequence[Member[Any]], start: int, travelled: tuple[float, float]
+) -> None:
+    """Answer members that asked alike, whose rows begin at `start`. travelled: see `Part`."""
     rows = sum(member.rows for member in group)
     try:
         answer = work.answer(raw, slice(start, start + rows), group[0].asked, len(group))
     except Exception as error:  # noqa: BLE001  # as above
         if len(group) > 1:
             for member in group:
-                _answer(work, raw, [member], start)
+                _answer(work, raw, [member], start, travelled)
                 start += member.rows
         else:
             _fail(group, error)
@@ -62,7 +67,7 @@ def _answer(work: Work[Any], raw: Any, group: Sequence[Member[Any]], start: int)
     at = 0
     for member in group:
         if not member.answer.done():
-            member.answer.set_result(Part(answer, at, at + member.rows))
+            member.answer.set_result(Part(answer, at, at + member.rows, *travelled))
         at += member.rows
 
 

@@ -26,6 +26,8 @@ from headwise.errors import BackendTimeoutError, OverloadedError
 
 _TICK = 0.001
 """uvloop's clock has whole milliseconds: a shorter timer rings at once, and again and again until the next of them."""
+_SOON = 0.02
+"""Seconds until those who left are sorted out: together, since it takes a look at all requests."""
 _PACES = 4096
 """Kinds of requests whose pace is remembered."""
 
@@ -60,6 +62,11 @@ class Batcher:
         """How many kinds of requests are waiting or under way."""
         return len(self._lanes)
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a call."""
+        return sum(len(lane.waiting) for lane in self._lanes.values())
+
     async def run(
         self, work: Work[A], inputs: Any, rows: int, asked: Hashable, *, size: int = 0, kind: Hashable, deadline: float
     ) -> Part[A]:
@@ -88,11 +95,18 @@ class Batcher:
         try:
             return await member.answer
         except asyncio.CancelledError:
+            member.let_go()
             self._leave(member)
+            raise
+        except Exception:
+            member.let_go()
             raise
 
     def _leave(self, member: Member[Any]) -> None:
         """Nobody waits for this request any more: a call that runs for nobody ends."""
+        loop = member.lane.loop
+        if (soon := loop.time() + _SOON) < self._swept:
+            self._watch(soon, loop)
         for task, members in member.lane.calls.items():
             if member in members and all(mate.answer.done() for mate in members):
                 task.cancel()
@@ -170,15 +184,18 @@ class Batcher:
         self._sweep, self._swept = loop.call_at(deadline, self._expire), deadline
 
     def _expire(self) -> None:
-        """Answer those whose deadline has come, or that have waited for too long; their batch-mates go on."""
+        """Answer those whose deadline has come, or that have waited for too long; their batch-mates go on.
+
+        Whoever has been answered while it waited leaves its lane.
+        """
         self._sweep, self._swept = None, math.inf
         loop = asyncio.get_running_loop()
         now, clock = loop.time(), time.perf_counter()
-        left = math.inf
+        left, gone = math.inf, set()
         for member, waiting in self._members():
             if member.answer.done():
-                continue
-            if member.deadline <= now:
+                pass
+            elif member.deadline <= now:
                 waited = f"the model server did not answer within {clock - member.since:.3g} s"
                 member.answer.set_exception(BackendTimeoutError(waited))
             elif waiting and member.lane.overdue(member, self._limits, clock):
@@ -186,6 +203,10 @@ class Batcher:
                 member.answer.set_exception(OverloadedError(_CROWDED))
             else:
                 left = min(left, member.deadline, now + self._limits.queue if waiting else math.inf)
+            if waiting and member.answer.done():
+                gone.add(member.lane)
+        for lane in gone:
+            lane.sort_out()
         if left < math.inf:
             self._watch(left, loop)
 

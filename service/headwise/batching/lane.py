@@ -75,6 +75,12 @@ class Member(Generic[A]):
         self.since = time.perf_counter()
         self.answer: asyncio.Future[Part[A]] = lane.loop.create_future()
 
+    def let_go(self) -> None:
+        """Nobody waits here any more: nothing is kept of what was sent, nor by the error whose traceback knows it."""
+        self.inputs = None
+        self.answer = self.lane.loop.create_future()
+        self.answer.cancel()
+
 
 class Journey(NamedTuple):
     """What is to be known of a call when it lands; as `Pace.learn`."""
@@ -116,6 +122,12 @@ class Lane:
             self.rows -= member.rows
             self.size -= member.size
         return taken
+
+    def sort_out(self) -> None:
+        """Those that have been answered while they waited leave, with their rows."""
+        self.waiting = deque(member for member in self.waiting if not member.answer.done())
+        self.rows = sum(member.rows for member in self.waiting)
+        self.size = sum(member.size for member in self.waiting)
 
     def due(self, limits: Limits, now: float) -> bool:
         """Whether the next call may go."""

@@ -33,8 +33,13 @@ class Work(Protocol[Answer_co]):
 
 
 class Part(NamedTuple, Generic[A]):
-    """A request's rows of an answer, from start to stop."""
+    """A request's rows of an answer, from start to stop.
+
+    sent, back: the moments at which its call was sent and was back, by `time.perf_counter`.
+    """
 
     answer: A
     start: int
     stop: int
+    sent: float
+    back: float

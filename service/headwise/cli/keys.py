@@ -75,7 +75,7 @@ def create(
         )
     except ValueError as error:
         raise ConfigurationError(_said(error)) from error
-    change(file, lambda kept: (*kept, key))
+    change(file, lambda kept: (*kept, key), begin=True)
     note = Console(stderr=True, highlight=False, soft_wrap=True)
     if certificate is None:
         print(text)  # noqa: T201
@@ -116,10 +116,7 @@ def revoke(
     identity: Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")], file: File = Path("keys.json")
 ) -> None:
     """Take a key out of the file; a running gateway refuses it within a second."""
-    from headwise.access.key_file import change, read_ring
-
-    if not file.exists():
-        read_ring(file)
+    from headwise.access.key_file import change
 
     def without(kept: tuple[Key, ...]) -> tuple[Key, ...]:
         left = tuple(key for key in kept if key.id != identity)

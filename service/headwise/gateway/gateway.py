@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from headwise.access.access import Access
 from headwise.access.scopes import Verb
@@ -128,6 +129,9 @@ class Gateway(RawCalls):
             inputs = arrays = await read_arrays(read, call.signature)
             rows, size = check_inputs(arrays, call.signature), sum([array.nbytes for array in arrays.values()])
             kind = call.kind(arrays)
+        if rows > self.admission.most_rows:
+            self.admission.check_rows(rows)
+        taken = time.perf_counter()
         try:
             batcher = self._batcher if call.together else self.turns
             part = await batcher.run(call, inputs, rows, asked, size=size, kind=kind, deadline=deadline)
@@ -135,11 +139,12 @@ class Gateway(RawCalls):
             error = found.error
             code = self._tripwires.refused(found.place, error)
             raise type(error)(f"{found}{f' ({code})' if code else ''}") from error
-        answer = Classification(*part)
+        answer = Classification(part.answer, part.start, part.stop)
         told = trail.current()
         if told is not None:
             labels, abstained = decided(answer) if self._tell_decisions else ({}, {})
             told.answered(answer.model.version, answer.stop - answer.start, labels, abstained)
+            told.travelled(taken, part.sent, part.back)
         return answer
 
     async def _call(self, spec: ModelSpec, deadline: float, outputs: tuple[str, ...]) -> HeadCall:

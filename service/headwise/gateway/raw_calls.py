@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,7 +37,7 @@ from headwise.repository.served_model import ServedModel
 from headwise.repository.snapshot import Model, Snapshot
 from headwise.savedmodel import Signature
 from headwise.telemetry import trail
-from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
+from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2, tensor_pb2
 
 _DIRECT = DirectCall()
 
@@ -98,10 +100,12 @@ class RawCalls:
         Raises: HeadConfigError if that version's card is refused, unless the gateway was told to answer.
         """
         self.allow("predict", spec.name)
+        rows = max((len(array) for array in inputs.values() if array.ndim), default=0)
+        self.admission.check_rows(rows)
         raw: RawPrediction = await self._direct(
             spec.name, lambda left: self._backend.predict(spec, inputs, timeout=left), timeout, PREDICT
         )
-        self._came(spec.name, raw.version, next((len(array) for array in inputs.values() if array.ndim), None))
+        self._came(spec.name, raw.version, rows or None)
         return raw
 
     async def raw(self, spec: ModelSpec, read: ReadInputs, *, timeout: float) -> RawPrediction:
@@ -127,6 +131,7 @@ class RawCalls:
     ) -> inference_pb2.ClassificationResponse:
         """The model's own Classify, from whichever version the model server chooses; raises as `predict` does."""
         self.allow("predict", spec.name)
+        self.admission.check_rows(_examples(examples))
         answer: inference_pb2.ClassificationResponse = await self._direct(
             spec.name, lambda left: self._backend.classify(spec, examples, timeout=left), timeout, CLASSIFY
         )
@@ -138,6 +143,7 @@ class RawCalls:
     ) -> inference_pb2.RegressionResponse:
         """The model's own Regress, from whichever version the model server chooses; raises as `predict` does."""
         self.allow("predict", spec.name)
+        self.admission.check_rows(_examples(examples))
         answer: inference_pb2.RegressionResponse = await self._direct(
             spec.name, lambda left: self._backend.regress(spec, examples, timeout=left), timeout, REGRESS
         )
@@ -152,6 +158,7 @@ class RawCalls:
         specs = _asked(method, request)
         for spec in specs:
             self.allow(_VERBS[method], spec.name)
+        self.admission.check_rows(_rows(method, request))
         answer: bytes = await self._direct(
             specs[0].name,
             lambda left: self._backend.forward(method, request, timeout=left, spec=specs[0]),
@@ -189,9 +196,14 @@ class RawCalls:
     async def _direct(self, what: str, ask: Ask, timeout: float, method: str) -> Any:
         """A call that travels alone, in its turn among those of the same method and model."""
         deadline = asyncio.get_running_loop().time() + timeout
+        taken = time.perf_counter()
         with self.admission.room(what):
             kind = method, what
-            return (await self.turns.run(_DIRECT, ask, 1, None, kind=kind, deadline=deadline)).answer
+            part = await self.turns.run(_DIRECT, ask, 1, None, kind=kind, deadline=deadline)
+        told = trail.current()
+        if told is not None:
+            told.travelled(taken, part.sent, part.back)
+        return part.answer
 
     def _reached(self, spec: ModelSpec) -> ServedModel | None:
         """The version that the model server will choose, as far as the repository knows: the largest loaded one."""
@@ -232,6 +244,41 @@ def _asked(method: str, request: bytes) -> Sequence[ModelSpec]:
     except DecodeError:
         named = []
     return [model_specs.from_proto(spec) for spec in named] or [ModelSpec("")]
+
+
+def _rows(method: str, request: bytes) -> int:
+    """How many rows a forwarded call has; 0 where they cannot be read: the model server has its own words for that."""
+    kind = _REQUESTS.get(method)
+    if kind is None:
+        return 0
+    try:
+        message = kind.FromString(request)
+    except DecodeError:
+        return 0
+    return _examples(message.input) if method != PREDICT else max(map(_first_size, message.inputs.values()), default=0)
+
+
+_REQUESTS: Mapping[str, Any] = {
+    PREDICT: prediction_service_pb2.PredictRequest,
+    CLASSIFY: inference_pb2.ClassificationRequest,
+    REGRESS: inference_pb2.RegressionRequest,
+    MULTI_INFERENCE: inference_pb2.MultiInferenceRequest,
+}
+"""What forwarded calls with rows carry."""
+
+
+_ELEMENTS = 2**63
+"""What is not below this many numbers the model server refuses, in its own words."""
+
+
+def _first_size(tensor: tensor_pb2.TensorProto) -> int:
+    """As the tensor declares it: one number may stand for all that follow. 0 where no tensor can have its shape."""
+    sizes = [dim.size for dim in tensor.tensor_shape.dim]
+    return sizes[0] if sizes and math.prod(sizes) < _ELEMENTS else 0
+
+
+def _examples(given: inference_pb2.Input) -> int:
+    return len(given.example_list.examples) or len(given.example_list_with_context.examples)
 
 
 def _answering(method: str, answer: bytes) -> list[prediction_service_pb2.ModelSpec]:

@@ -18,6 +18,7 @@ from headwise.errors import (
     BackendRejectedError,
     ConfigurationError,
     ModelNotFoundError,
+    ModelNotReadyError,
     UnreadableModelError,
 )
 from headwise.repository.cards import CARD_PATH
@@ -76,10 +77,12 @@ class ModelRepository:
     def find(self, name: str, shown: Snapshot | None = None) -> Model:
         """A model by name. shown: what a caller may know of who may not know of all.
 
-        Raises: ModelNotFoundError, with names that look alike.
+        Raises: ModelNotFoundError, with names that look alike; ModelNotReadyError while nothing is known yet.
         """
         model = self.snapshot.models.get(name)
         if model is None:
+            if not self._looked:
+                raise ModelNotReadyError("the gateway is still looking at its models for the first time: try again")
             close = get_close_matches(name, (shown or self.snapshot).models, n=3)
             hint = f"; did you mean {' or '.join(close)}?" if close else "; GET /v1/models lists what is there"
             raise ModelNotFoundError(f"there is no model {name!r}{hint}")

@@ -12,6 +12,7 @@ from typing import Literal
 Kind = Literal["counter", "gauge", "histogram"]
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+_STAGE_SECONDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 
@@ -55,6 +56,12 @@ METRICS: Mapping[str, Metric] = {
         "From the first byte of a request to the last of its answer.",
         ("surface", "verb", "model"),
         _SECONDS,
+    ),
+    "headwise_stage_duration_seconds": Metric(
+        "histogram",
+        "Where the time of answered requests went: parse, queue, backend, head, encode.",
+        ("stage", "model"),
+        _STAGE_SECONDS,
     ),
     "headwise_requests_in_flight": Metric("gauge", "Requests for models that are being answered.", ("model",)),
     "headwise_refusals_total": Metric(

@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
 
 from headwise import __version__
 from headwise.telemetry.answers import NAMES, Answers
+from headwise.telemetry.histogram import Histogram
 from headwise.telemetry.metric_table import METRICS, OTHER, REFUSALS, WATCHED_FILES
 from headwise.telemetry.report import Report, Reports
 from headwise.telemetry.shared import Shared
+from headwise.telemetry.trail import STAGES
 
 _log = structlog.get_logger(__name__)
 
@@ -59,6 +61,7 @@ class Metrics:
         for what in WATCHED_FILES:
             self.reload_failed(what, 0)
         self._series: dict[tuple[str, str, str, str], tuple[Counter, Histogram]] = {}
+        self._staged: dict[str, list[Histogram]] = {}
         self._batches: dict[str, tuple[Histogram, Histogram]] = {}
         self._addresses: set[str] = set()
 
@@ -75,8 +78,16 @@ class Metrics:
             series = self._series[labels] = counter.labels(*labels), histogram.labels(surface, verb, model)
         count, duration = series
         count.inc(len(seconds))
-        for one in seconds:
-            duration.observe(one)
+        duration.observe_all(seconds)
+
+    def staged(self, model: str, seconds: Sequence[Sequence[float]]) -> None:
+        """Count where requests' time went: of each the seconds of the STAGES, in their order."""
+        series = self._staged.get(model)
+        if series is None:
+            histogram = self._histograms["headwise_stage_duration_seconds"]
+            series = self._staged[model] = [histogram.labels(stage, model) for stage in STAGES]
+        for one, amounts in zip(series, zip(*seconds, strict=True), strict=True):
+            one.observe_all(amounts)
 
     def departed(self, model: str, rows: int, requests: int) -> None:
         """Count a call of the model server, for a model of the repository."""

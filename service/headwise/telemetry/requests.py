@@ -19,11 +19,15 @@ LONGEST = 512
 
 
 class Answered(NamedTuple):
-    """A request. model: as the caller spelt it, or empty. path: of HTTP, without query; gRPC has a method alone."""
+    """A request. model: as the caller spelt it, or empty. path: of HTTP, without query; gRPC has a method alone.
+
+    started: when its head had come, by `time.perf_counter`; it took so many seconds.
+    """
 
     verb: str
     model: str
     status: int | str
+    started: float
     seconds: float
     request_id: str
     method: str
@@ -57,19 +61,26 @@ class Requests:
 
     def _write(self, level: str, requests: Sequence[Answered]) -> None:
         took: dict[tuple[str, str, int | str], list[float]] = {}
-        for verb, model, status, seconds, *_ in requests:
+        stages: dict[str, list[Sequence[float]]] = {}
+        for verb, model, status, started, seconds, _, _, _, trail in requests:
             took.setdefault((verb, model, status), []).append(seconds)
+            if trail is not None and trail.stages is not None:
+                stages.setdefault(model, []).append(trail.stages.seconds(started, started + seconds))
         for (verb, model, status), all_seconds in took.items():
-            named = model if not model or self._is_model(model) else OTHER
-            self._metrics.observe(self._surface, verb, named, str(status), all_seconds)
+            self._metrics.observe(self._surface, verb, self._named(model), str(status), all_seconds)
+        for model, all_stages in stages.items():
+            self._metrics.staged(self._named(model), all_stages)
         for *_, trail in requests:
             if trail is not None and trail.code is not None and trail.code in AT_THE_DOOR:
                 self._metrics.refused(trail.code)
         self._tell(level, [self._event(request) for request in requests])
 
+    def _named(self, model: str) -> str:
+        return model if not model or self._is_model(model) else OTHER
+
     def _event(self, request: Answered) -> Event:
         """What is not known is left out."""
-        verb, model, status, seconds, request_id, method, path, trail = request
+        verb, model, status, _, seconds, request_id, method, path, trail = request
         event: Event = {"event": "request", "request_id": request_id, "surface": self._surface, "verb": verb}
         if model:
             event["model"] = model if len(model) <= LONGEST else _cut(model)

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
+from typing import NamedTuple
 
 Counts = Mapping[str, Mapping[str, int]]
 """By head, how often each label was answered."""
+
+
+STAGES = ("parse", "queue", "backend", "head", "encode")
+"""Of a request, in their order: its body is read, it waits for a call, the call, the heads read it, it is written."""
+
+
+class Stages(NamedTuple):
+    """Where the time of a request went that was answered.
+
+    taken, done: the moments at which it was read and at which its answer was known, by `time.perf_counter`. queue,
+    backend, head: the seconds in between. Of a stream, taken is of its first answer and done of its last one, and the
+    seconds are the sums of all, which may go on at the same time.
+    """
+
+    taken: float
+    queue: float
+    backend: float
+    head: float
+    done: float
+
+    def seconds(self, started: float, ended: float) -> tuple[float, float, float, float, float]:
+        """How long each of the STAGES took of a request that began and ended then; they add up, but for a stream's."""
+        return self.taken - started, self.queue, self.backend, self.head, ended - self.done
 
 
 class Trail:
@@ -16,7 +41,7 @@ class Trail:
     caller: the id of its key.
     """
 
-    __slots__ = ("abstained", "caller", "code", "decided", "rows", "version")
+    __slots__ = ("abstained", "caller", "code", "decided", "rows", "stages", "version")
 
     def __init__(self) -> None:
         self.version: int | None = None
@@ -25,6 +50,18 @@ class Trail:
         self.abstained: Mapping[str, int] = {}
         self.code: str | None = None
         self.caller: str | None = None
+        self.stages: Stages | None = None
+
+    def travelled(self, taken: float, sent: float, back: float) -> None:
+        """The heads have read what a call brought just now; all are moments by `time.perf_counter`."""
+        done = time.perf_counter()
+        queue, backend, head = sent - taken, back - sent, done - back
+        before = self.stages
+        if before is None:
+            self.stages = Stages(taken, queue, backend, head, done)
+        else:
+            sums = before.queue + queue, before.backend + backend, before.head + head
+            self.stages = Stages(before.taken, *sums, done)
 
     def answered(
         self,

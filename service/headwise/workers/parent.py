@@ -12,7 +12,7 @@ from pathlib import Path
 from headwise.access.certificates import read_certificate
 from headwise.access.key_file import read_ring
 from headwise.errors import ConfigurationError
-from headwise.lifecycle import AT_ONCE, WITH_DELAY, Announcement, Stop, say, stop_signal, warn_if_open
+from headwise.lifecycle import AT_ONCE, WITH_DELAY, Announcement, Stop, say, stop_signal, warn
 from headwise.ports import HeldPort
 from headwise.repository.sources import model_source
 from headwise.settings import Settings, address
@@ -57,7 +57,7 @@ async def _run(settings: Settings) -> None:
         folder = held.enter_context(private_folder())
         model_server = embedded_model_server(settings)
         duties = _duties(settings, ports, folder, model_server)
-        warn_if_open(settings)
+        warn(settings)
         say(
             f"starting; HTTP on {ports['http']}, gRPC on port {ports['grpc'].port}, backend {settings.backend}, "
             f"{settings.workers} worker processes"
@@ -94,7 +94,7 @@ def _duties(
 async def _keep(duties: Sequence[Duty], model_server: EmbeddedModelServer | None, stop: Stop) -> None:
     """Keep all of them running until asked to stop; the workers stop first, all at once, then the model server."""
     settings = duties[0].settings
-    grace = settings.drain_delay + settings.drain_timeout + _CLOSING
+    grace = settings.drain_delay + settings.drains_for + _CLOSING
     processes = [SupervisedProcess(duty.command, name=f"worker {duty.number}", grace=grace) for duty in duties]
     wards = [Ward(duty.number, process, Pulse(duty.pulse)) for duty, process in zip(duties, processes, strict=True)]
     workers = [asyncio.create_task(process.run()) for process in processes]

@@ -21,7 +21,7 @@ async def test_a_call_that_nobody_let_in_may_do_nothing() -> None:
 async def test_a_refusal_says_what_the_key_has() -> None:
     keys = Keys()
     access = keys.access()
-    access.admit(Credentials(keys.add("model:tumor:predict", "model:wine*:metadata")))
+    access.authenticate(Credentials(keys.add("model:tumor:predict", "model:wine*:metadata")))
     access.check("predict", "tumor")
     with pytest.raises(
         PermissionDeniedError, match=r"'test' has no scope for predict of model 'wine'; it has .*wine\*"
@@ -32,7 +32,7 @@ async def test_a_refusal_says_what_the_key_has() -> None:
 async def test_what_a_call_shows_is_looked_at_each_time() -> None:
     keys = Keys()
     access, text = keys.access(), keys.add("model:*:*")
-    access.admit(Credentials(text))
+    access.authenticate(Credentials(text))
     keys.revoke(text)
     with pytest.raises(UnauthenticatedError):
         access.check("predict", "tumor")
@@ -44,7 +44,7 @@ async def test_what_is_shown_where_all_is_open_is_not_counted() -> None:
     for _ in range(3):
         access.show(Credentials(text))
         assert access.may("metadata", "tumor")
-    access.admit(Credentials(text))
+    access.authenticate(Credentials(text))
     with pytest.raises(RateLimitedError, match="may ask 1/day") as limited:
         access.count()
     assert limited.value.retry_after == pytest.approx(86400, abs=1)

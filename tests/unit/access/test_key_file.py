@@ -40,7 +40,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_file_is_read_as_it_was_written(file: Path) -> None:
     keys = (make_key("model:*:*")[0], make_key("model:a*:predict", rate="5/day", certificate="robot")[0])
-    change(file, lambda none: (*none, *keys))
+    change(file, lambda none: (*none, *keys), begin=True)
     assert read_ring(file).keys == keys
     assert json.loads(file.read_text())["version"] == 1
 
@@ -105,7 +105,7 @@ def test_a_key_that_is_there_twice_is_refused(file: Path) -> None:
 
 
 def test_a_new_file_is_its_owners_alone_and_one_that_is_there_keeps_its_mode(file: Path) -> None:
-    change(file, lambda none: (*none, make_key("model:*:*")[0]))
+    change(file, lambda none: (*none, make_key("model:*:*")[0]), begin=True)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     file.chmod(0o640)
     change(file, lambda kept: kept)
@@ -114,12 +114,18 @@ def test_a_new_file_is_its_owners_alone_and_one_that_is_there_keeps_its_mode(fil
 
 def test_writers_at_once_lose_no_key_and_leave_no_draft(file: Path) -> None:
     def add(_: int) -> None:
-        change(file, lambda kept: (*kept, make_key("model:*:*")[0]))
+        change(file, lambda kept: (*kept, make_key("model:*:*")[0]), begin=True)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(add, range(12)))
     assert len(read_ring(file).keys) == 12
     assert [found.name for found in file.parent.iterdir()] == ["keys.json"]
+
+
+def test_only_who_begins_a_file_may_find_none(file: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file"):
+        change(file, lambda kept: kept)
+    assert list(file.parent.iterdir()) == []
 
 
 def test_a_bad_file_is_not_written_over(file: Path) -> None:
@@ -130,5 +136,5 @@ def test_a_bad_file_is_not_written_over(file: Path) -> None:
 
 
 def test_an_empty_file_of_keys_lets_nobody_in(file: Path) -> None:
-    change(file, lambda none: none)
+    change(file, lambda none: none, begin=True)
     assert read_ring(file).keys == Ring(()).keys

@@ -13,8 +13,8 @@ import pytest
 
 from headwise.access.certificates import Certificate, read_certificate
 from headwise.access.last_good import LastGood
-from headwise.api.grpc.secure import credentials
-from headwise.api.rest.secure import context
+from headwise.api.grpc.tls import credentials
+from headwise.api.rest.tls import context
 from headwise.errors import ConfigurationError
 from support.certificates import Authority, Files
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from headwise.admission import Admission
-from headwise.admission.memory import Memory, limited
-from headwise.errors import OverloadedError
+from headwise.admission import Admission, Promise
+from headwise.admission.admission import LARGE
+from headwise.admission.memory import limited
+from headwise.errors import OverloadedError, PayloadTooLargeError
+from support.control_group import ControlGroup
 
 
 def test_there_is_room_for_so_many_requests_and_again_when_one_is_answered() -> None:
@@ -55,55 +57,45 @@ def test_why_a_request_is_refused_is_told_and_who_is_being_answered() -> None:
     assert admission.by_model == {}
 
 
+def test_one_request_has_so_many_rows_and_no_more() -> None:
+    Admission(rows=3).check_rows(3)
+    with pytest.raises(PayloadTooLargeError, match=r"4 rows, 3 are taken \(max_rows\)"):
+        Admission(rows=3).check_rows(4)
+
+
 @pytest.fixture
-def group(tmp_path: Path) -> Path:
-    """A control group of version 2 with a limit of 1000 MiB, and one without below it."""
-    folder = tmp_path / "cgroup" / "pod"
-    (folder / "gateway").mkdir(parents=True)
-    (folder / "memory.max").write_text(f"{1000 << 20}\n")
-    (folder / "gateway" / "memory.max").write_text("max\n")
-    (tmp_path / "self").write_text("0::/pod/gateway\n")
-    use(folder, 100)
-    return folder
+def group(tmp_path: Path) -> ControlGroup:
+    made = ControlGroup(tmp_path, 1000)
+    made.use(100)
+    return made
 
 
-def use(folder: Path, mebibytes: int, *, files: int = 0) -> None:
-    (folder / "memory.current").write_text(f"{(mebibytes + files) << 20}\n")
-    (folder / "memory.stat").write_text(f"anon {mebibytes << 20}\ninactive_file {files << 20}\n")
-
-
-def found(group: Path) -> Memory:
-    memory = limited(0.9, proc=group.parents[1] / "self", root=group.parent)
-    assert memory is not None
-    return memory
-
-
-def test_near_the_limit_nothing_more_is_taken_and_further_off_it_is_again(group: Path) -> None:
-    memory, told = found(group), list[str]()
+def test_near_the_limit_nothing_more_is_taken_and_further_off_it_is_again(group: ControlGroup) -> None:
+    memory, told = group.memory(), list[str]()
     admission = Admission(memory=memory, refused=told.append)
     with admission.room("a"):
-        use(group, 901)
+        group.use(901)
         memory.look()
         with pytest.raises(OverloadedError, match="memory runs short: 901 of 1000 MiB"), admission.room("a"):
             pass
         assert told == ["memory"]
-        use(group, 899)
+        group.use(899)
         memory.look()
         with admission.room("a"):
             pass
 
 
-def test_one_request_is_taken_whatever_the_memory_says(group: Path) -> None:
-    memory = found(group)
-    use(group, 990)
+def test_one_request_is_taken_whatever_the_memory_says(group: ControlGroup) -> None:
+    memory = group.memory()
+    group.use(990)
     memory.look()
     with Admission(memory=memory).room("a"):
         pass
 
 
-def test_cached_files_are_no_use_of_memory(group: Path) -> None:
-    memory = found(group)
-    use(group, 100, files=890)
+def test_cached_files_are_no_use_of_memory(group: ControlGroup) -> None:
+    memory = group.memory()
+    group.use(100, files=890)
     memory.look()
     assert not memory.would_be_short()
 
@@ -130,17 +122,17 @@ def test_without_a_limit_nothing_is_watched(tmp_path: Path, text: str) -> None:
     assert limited(0.9, proc=tmp_path / "none", root=tmp_path / "cgroup") is None
 
 
-def test_a_group_that_cannot_be_read_any_more_keeps_its_last_figure(group: Path) -> None:
-    memory = found(group)
-    use(group, 950)
+def test_a_group_that_cannot_be_read_any_more_keeps_its_last_figure(group: ControlGroup) -> None:
+    memory = group.memory()
+    group.use(950)
     memory.look()
-    (group / "memory.current").unlink()
+    (group.folder / "memory.current").unlink()
     memory.look()
     assert memory.would_be_short()
 
 
-def test_what_was_promised_to_one_is_not_promised_to_another(group: Path) -> None:
-    admission = Admission(memory=found(group))
+def test_what_was_promised_to_one_is_not_promised_to_another(group: ControlGroup) -> None:
+    admission = Admission(memory=group.memory())
     with admission.memory_for(500 << 20):
         with pytest.raises(OverloadedError), admission.memory_for(500 << 20):
             pass
@@ -150,13 +142,48 @@ def test_what_was_promised_to_one_is_not_promised_to_another(group: Path) -> Non
         pass
 
 
-def test_one_gets_more_than_there_is_if_nobody_else_has_any(group: Path) -> None:
-    with Admission(memory=found(group)).memory_for(5000 << 20):
+def test_one_gets_more_than_there_is_if_nobody_else_has_any(group: ControlGroup) -> None:
+    with Admission(memory=group.memory()).memory_for(5000 << 20):
         pass
 
 
-def test_a_large_one_is_judged_by_a_fresh_look(group: Path) -> None:
-    admission = Admission(memory=found(group))
-    use(group, 950)
+def test_a_large_one_is_judged_by_a_fresh_look(group: ControlGroup) -> None:
+    admission = Admission(memory=group.memory())
+    group.use(950)
     with admission.room("a"), pytest.raises(OverloadedError):
         admission.check_memory(1)
+
+
+def test_a_promise_grows_and_what_it_has_is_nobody_elses(group: ControlGroup) -> None:
+    admission = Admission(memory=group.memory())
+    first, second = Promise(admission), Promise(admission)
+    first.grow(500 << 20)
+    second.grow(200 << 20)
+    with pytest.raises(OverloadedError):
+        second.grow(400 << 20)
+    assert second.size == 200 << 20, "it keeps what it has"
+    first.end()
+    second.grow(400 << 20)
+    second.end()
+    with Promise(admission).memory_for(800 << 20):
+        pass
+
+
+def test_who_is_alone_is_promised_more_and_more_whatever_there_is(group: ControlGroup) -> None:
+    promise = Promise(Admission(memory=group.memory()))
+    group.use(950)
+    promise.grow(500 << 20)
+    promise.grow(900 << 20)
+    with promise.memory_for(900 << 20):
+        assert promise.size == 1800 << 20
+    assert promise.size == 900 << 20
+
+
+def test_what_is_small_is_not_asked_for(group: ControlGroup) -> None:
+    admission = Admission(memory=group.memory())
+    with admission.room("a"):
+        group.use(950)
+        with admission.memory_for(LARGE - 1):
+            pass
+        with pytest.raises(OverloadedError), admission.memory_for(LARGE):
+            pass

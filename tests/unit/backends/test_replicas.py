@@ -316,8 +316,54 @@ async def test_a_name_that_cannot_be_resolved_keeps_the_addresses_that_are_known
             with pytest.raises(BackendUnavailableError, match="models, has no address: no such host"):
                 await predict(replicas)
             fails = False
+            await replicas.look_up()
             await predict(replicas)
             fails = True
+            await replicas.look_up()
+            await predict(replicas)
+
+
+async def test_calls_that_come_first_share_one_look_up_and_none_waits_longer_than_it_may() -> None:
+    looked_up, known = 0, asyncio.Event()
+
+    async with servers(1) as (one,):
+
+        async def find() -> tuple[str, ...]:
+            nonlocal looked_up
+            looked_up += 1
+            await known.wait()
+            return (one.address,)
+
+        async with asked(find=find) as replicas:
+            with pytest.raises(BackendUnavailableError, match="not been looked up yet"):
+                async with asyncio.timeout(1):
+                    await predict(replicas, timeout=0.1)
+            waiting = [asyncio.create_task(predict(replicas)) for _ in range(5)]
+            await asyncio.sleep(0)
+            known.set()
+            assert await asyncio.gather(*waiting) == [1] * 5
+            assert looked_up == 1
+
+
+async def test_a_resolver_that_hangs_makes_no_call_wait_and_its_next_answer_counts() -> None:
+    hangs = asyncio.Event()
+
+    async def resolver(_: str, __: int) -> tuple[str, ...]:
+        await hangs.wait()
+        return ("127.0.0.1",)
+
+    async with servers(1) as (one,):
+        port = one.address.rpartition(":")[2]
+        find = lookup(f"dns:///models:{port}", resolver, patience=0.2)
+        async with asked(find=find, watched=True) as replicas:
+            with pytest.raises(BackendUnavailableError, match=r"no address: not looked up within 0\.2 s"):
+                await predict(replicas)
+            async with asyncio.timeout(0.1):
+                with pytest.raises(BackendUnavailableError, match="not looked up within"):
+                    await predict(replicas)
+            hangs.set()
+            await until(partial(answers, replicas), 3)
+            hangs.clear()
             await replicas.look_up()
             await predict(replicas)
 

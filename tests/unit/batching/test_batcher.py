@@ -1,6 +1,7 @@
 """Rows of concurrent requests travel as one call, and nobody notices but the model server."""
 
 import asyncio
+import weakref
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,6 +71,18 @@ class Doubling:
         if asked == "refuse":
             raise InvalidTensorError(f"{len(y)} rows are refused")
         return y[:, 0] + (asked or 0)
+
+
+class Slim(Doubling):
+    """Keeps nothing of its inputs but how many rows they have."""
+
+    def join(self, inputs: Sequence[Any]) -> Any:
+        return sum(len(one["x"]) for one in inputs)
+
+    async def call(self, inputs: Any, **_: Any) -> RawPrediction:
+        assert self.held is not None
+        await self.held.wait()
+        return RawPrediction(1, {"y": np.zeros((inputs, 1))})
 
 
 def rows(*values: float, dtype: str = "float32", width: int = 1) -> Arrays:
@@ -444,3 +457,53 @@ async def test_who_waits_behind_calls_that_hang_is_refused_long_before_the_deadl
             await behind[0]
     work.held.set()  # type: ignore[union-attr]
     assert await asyncio.gather(*hanging) == [[2.0], [4.0]]
+
+
+@pytest.mark.parametrize("under_way", [False, True], ids=["waiting", "under way"])
+@pytest.mark.parametrize("leaves", [False, True], ids=["at the deadline", "caller left"])
+async def test_who_is_gone_leaves_nothing_behind_while_calls_hang(under_way: bool, leaves: bool) -> None:
+    """Admission has let them go: what they sent must not stay until a call that hangs is back."""
+    work, batcher = Slim(held=asyncio.Event()), Batcher(Limits(wait=60))
+    mates = [] if under_way else await begun(batcher, work, rows(1), seconds=30)
+    sent = [rows(2), rows(3)]
+    kept = [weakref.ref(inputs["x"]) for inputs in sent]
+    tasks = [asyncio.ensure_future(run(batcher, work, one, seconds=30 if leaves else 0.02)) for one in sent]
+    mates += await begun(batcher, work, rows(4), seconds=30)
+    sent.clear()
+    if leaves:
+        assert {task.cancel() for task in tasks} == {True}
+    await asyncio.wait(tasks)
+    assert all(leaves or isinstance(task.exception(), BackendTimeoutError) for task in tasks)
+    tasks.clear()
+    async with asyncio.timeout(2):
+        while any(one() is not None for one in kept) or batcher.waiting > (not under_way):  # noqa: ASYNC110  # as above
+            await asyncio.sleep(0.005)
+    work.held.set()  # type: ignore[union-attr]
+    assert [len(answer) for answer in await asyncio.gather(*mates)] == [1] * len(mates)
+
+
+async def test_who_gave_up_is_not_in_the_way_of_who_comes() -> None:
+    """The rows ahead of a request are those that somebody waits for, and those that the model server works on."""
+    work, batcher = Doubling(), Batcher(Limits(queue=0.2, wait=60))
+    answered = work.call
+
+    async def slow(inputs: Arrays, *, deadline: float) -> RawPrediction:
+        await asyncio.sleep(0.02 * len(inputs["x"]))
+        return await answered(inputs, deadline=deadline)
+
+    work.call = slow  # type: ignore[method-assign]
+    await run(batcher, work, rows(0))
+    await asyncio.gather(*await begun(batcher, work, rows(0)), *await begun(batcher, work, rows(1, 2, 3, 4)))
+    work.call, work.held = answered, asyncio.Event()  # type: ignore[method-assign]
+    mates = await begun(batcher, work, rows(1)) + await begun(batcher, work, rows(2))
+    await asyncio.sleep(0.05)
+    assert work.calls[-2:] == [[1], [2]], "as many as there may be"
+    gone = await begun(batcher, work, rows(*range(1000)))
+    with pytest.raises(OverloadedError):
+        await run(batcher, work, rows(3))
+    gone[0].cancel()
+    await asyncio.wait(gone)
+    await asyncio.sleep(0.1)
+    mates += await begun(batcher, work, rows(3))
+    work.held.set()
+    assert await asyncio.gather(*mates) == [[2.0], [4.0], [6.0]]

@@ -34,7 +34,7 @@ def test_every_fault_has_a_test_and_a_section_with_figures() -> None:
     marked = {
         int(number)
         for file in (ROOT / "tests").rglob("test_*.py")
-        for number in re.findall(r"@pytest\.mark\.fault\((\d+)\)", file.read_text("utf-8"))
+        for number in re.findall(r"pytest\.mark\.fault\((\d+)\)", file.read_text("utf-8"))
     }
     sections = re.split(r"^### ", (ROOT / "docs" / "faults.md").read_text("utf-8"), flags=re.MULTILINE)[1:]
     shown = {int(section.partition(".")[0]) for section in sections if "\n- " in section}

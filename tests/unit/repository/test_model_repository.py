@@ -10,6 +10,7 @@ from headwise.errors import (
     BackendUnavailableError,
     ConfigurationError,
     ModelNotFoundError,
+    ModelNotReadyError,
 )
 from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import VersionState
@@ -34,7 +35,7 @@ AVAILABLE, LOADING, UNLOADING, END, UNKNOWN = (
 
 async def test_before_the_first_look_nothing_is_known(repository: ModelRepository) -> None:
     assert repository.snapshot.unready() == "the model server has not been asked yet"
-    with pytest.raises(ModelNotFoundError, match="there is no model 'm'"):
+    with pytest.raises(ModelNotReadyError, match="for the first time: try again"):
         repository.find("m")
 
 

@@ -9,13 +9,13 @@ from structlog.testing import capture_logs
 from headwise.telemetry.metric_table import OTHER, REFUSALS
 from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.requests import LONGEST, Answered, Requests
-from headwise.telemetry.trail import Trail
+from headwise.telemetry.trail import STAGES, Stages, Trail
 
 pytestmark = pytest.mark.anyio
 
 
 def answered(model: str = "tumor", status: int = 200, path: str | None = "/p", trail: Trail | None = None) -> Answered:
-    return Answered("classify", model, status, 0.004, "id-1", "POST", path, trail)
+    return Answered("classify", model, status, 10.0, 0.004, "id-1", "POST", path, trail)
 
 
 def told(request: Answered) -> dict[str, Any]:
@@ -105,6 +105,23 @@ def test_what_a_caller_chooses_is_cut() -> None:
     assert line["path"] == "/" * LONGEST + "…"
     exact = told(answered(model="m" * LONGEST, path="/" * LONGEST))
     assert (len(exact["model"]), len(exact["path"])) == (LONGEST, LONGEST)
+
+
+def test_the_stages_of_an_answered_request_add_up() -> None:
+    log, metrics = requests()
+    trail = Trail()
+    trail.stages = Stages(taken=10.0005, queue=0.0005, backend=0.0015, head=0.0003, done=10.0028)
+    for request in (answered(trail=trail), answered(status=503, trail=Trail()), answered()):
+        log.answered(request)
+    sums = {
+        stage: metrics.registry.get_sample_value(
+            "headwise_stage_duration_seconds_sum", {"stage": stage, "model": "tumor"}
+        )
+        for stage in STAGES
+    }
+    expected = {"parse": 0.0005, "queue": 0.0005, "backend": 0.0015, "head": 0.0003, "encode": 0.0012}
+    assert sums == {stage: pytest.approx(seconds) for stage, seconds in expected.items()}
+    assert sum(expected.values()) == pytest.approx(0.004)
 
 
 async def test_those_of_a_turn_are_written_when_it_ends() -> None:

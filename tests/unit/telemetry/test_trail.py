@@ -20,6 +20,19 @@ def test_answers_add_up_and_the_last_version_counts() -> None:
     assert told.abstained == {"a": 2, "b": 2}
 
 
+def test_the_times_of_several_answers_are_summed_from_the_first_to_the_last() -> None:
+    told = Trail()
+    told.travelled(1.0, 1.5, 2.0)
+    first = told.stages
+    assert first is not None
+    assert (first.taken, first.queue, first.backend, first.head) == (1.0, 0.5, 0.5, first.done - 2.0)
+    told.travelled(3.0, 3.25, 4.0)
+    both = told.stages
+    assert both is not None
+    assert (both.taken, both.queue, both.backend) == (1.0, 0.75, 1.25)
+    assert both.head == pytest.approx(first.head + both.done - 4.0)
+
+
 def test_what_is_not_known_stays_so() -> None:
     told = Trail()
     told.answered(3)

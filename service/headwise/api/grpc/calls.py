@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from string import printable
 from typing import TypeAlias, TypeVar
@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError, Message
 
 from headwise.access.access import Access
 from headwise.access.caller import presented
+from headwise.admission import Admission
 from headwise.api.grpc.retrying import retrying
 from headwise.api.request_id import HEADER, request_id
 from headwise.api.status import INTERNAL, shown, status_of
@@ -33,6 +34,10 @@ ERROR_CODE_KEY = "headwise-error-code"
 MOST_DETAILS = 6000
 """Bytes of an error's text, percent-encoded: it travels as a header, for which gRPC has 8 KiB in all."""
 
+_READING, _WRITING = 2, 2
+"""What a message takes beside its bytes, which are there when one hears of it: read, and as arrays; and an answer, as a
+message and as bytes."""
+
 _PLAIN = "".join(char for char in printable if " " <= char <= "~" and char != "%")
 """What gRPC leaves as it is."""
 
@@ -46,12 +51,13 @@ _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 class Call:
     """A call while it is answered. method: SERVICE/METHOD; timeout: seconds; model: named by who has read it.
 
-    access: counts each request of a stream, too.
+    admission: asked for memory. access: counts each request of a stream, too.
     """
 
     method: str
     request_id: str
     timeout: float
+    admission: Admission
     model: str = ""
     access: Access | None = None
 
@@ -62,6 +68,17 @@ class Call:
         """
         if self.access is not None:
             self.access.count()
+
+    def reading(self, data: bytes) -> AbstractContextManager[object]:
+        """Memory for what is made of a message, in a `with` statement until it has been answered.
+
+        Raises, on entry: OverloadedError.
+        """
+        return self.admission.memory_for(_READING * len(data))
+
+    def writing(self, size: int) -> AbstractContextManager[object]:
+        """Memory for an answer of about `size` bytes, as `reading`."""
+        return self.admission.memory_for(_WRITING * size)
 
     def log_if_unexpected(self, error: Exception) -> None:
         """Only the log learns the details of an error that nobody raised on purpose."""
@@ -126,6 +143,7 @@ class Calls:
         self._requests = Requests("grpc", metrics, lambda name: name in gateway.repository.snapshot.models)
         self._timeouts = timeouts
         self._access = gateway.access
+        self._admission = gateway.admission
 
     def unary(
         self, method: str, answer: Unary, refuse: Refusal = refusal, *, is_open: bool = False
@@ -134,7 +152,8 @@ class Calls:
 
         async def handle(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
             async with self._answering(method, context, refuse, is_open=is_open) as call:
-                return await answer(request, call)
+                with call.reading(request):
+                    return await answer(request, call)
             raise AssertionError("abort raises")
 
         return grpc.unary_unary_rpc_method_handler(handle)
@@ -155,14 +174,15 @@ class Calls:
     ) -> AsyncIterator[Call]:
         metadata = dict(context.invocation_metadata() or ())
         timeout = self._timeouts.of(context.time_remaining())
-        call = Call(method, request_id(str(metadata.get(HEADER, ""))), timeout, access=self._access)
+        identity = request_id(str(metadata.get(HEADER, "")))
+        call = Call(method, identity, timeout, self._admission, access=self._access)
         # What remains when the caller goes away: every other end sets its own.
         started, status = time.perf_counter(), grpc.StatusCode.CANCELLED
         told = trail.begin()
         try:
             if self._access is not None:
                 shown = presented(_text(metadata, "authorization"), _text(metadata, "x-api-key"), _certificate(context))
-                (self._access.show if is_open else self._access.admit)(shown)
+                (self._access.show if is_open else self._access.authenticate)(shown)
             yield call
             status = grpc.StatusCode.OK
         except Exception as error:  # noqa: BLE001  # the boundary: every error becomes a status
@@ -172,9 +192,10 @@ class Calls:
             details, again = retrying(error, status, _cut(details))
             await context.abort(status, details, ((ERROR_CODE_KEY, code), (HEADER, call.request_id), *again))
         finally:
-            self._record(call, status, time.perf_counter() - started, told)
+            self._record(call, status, started, told)
 
-    def _record(self, call: Call, status: grpc.StatusCode, seconds: float, told: Trail) -> None:
+    def _record(self, call: Call, status: grpc.StatusCode, started: float, told: Trail) -> None:
+        seconds = time.perf_counter() - started
         verb = _WORDS.sub("_", call.method.rpartition("/")[2]).lower()
-        answered = Answered(verb, call.model, status.name, seconds, call.request_id, call.method, trail=told)
+        answered = Answered(verb, call.model, status.name, started, seconds, call.request_id, call.method, trail=told)
         self._requests.answered(answered)

@@ -10,11 +10,12 @@ import grpc
 from google.protobuf.json_format import ParseDict
 
 from headwise.api import listing
+from headwise.api.answer_sizes import of_rows
 from headwise.api.grpc import classify_request, classify_response
 from headwise.api.grpc.calls import Call, Calls, read, refusal, written
 from headwise.api.grpc.tensors import arrays
 from headwise.api.inputs import fitted
-from headwise.api.status import status_of
+from headwise.api.status import retry_after
 from headwise.gateway import Gateway
 from headwise.telemetry import trail
 from headwise.v1 import classification_service_pb2 as v1
@@ -54,7 +55,7 @@ class ClassificationServicer:
             try:
                 await room.acquire()
                 async for data in requests:
-                    task = asyncio.create_task(self._item(read(v1.ClassifyStreamRequest, data), call))
+                    task = asyncio.create_task(self._item(data, read(v1.ClassifyStreamRequest, data), call))
                     working.add(task)
                     started.put_nowait(task)
                     await room.acquire()
@@ -101,16 +102,20 @@ class ClassificationServicer:
             classify_request.request_options(request.options),
             timeout=call.timeout,
         )
-        return classify_response.classification(answer, call.request_id, frozenset(request.options.include))
+        with call.writing(of_rows(answer)):
+            return classify_response.classification(answer, call.request_id, frozenset(request.options.include))
 
-    async def _item(self, item: v1.ClassifyStreamRequest, call: Call) -> v1.ClassifyStreamResponse:
+    async def _item(self, data: bytes, item: v1.ClassifyStreamRequest, call: Call) -> v1.ClassifyStreamResponse:
         """The answer to one request of a stream, or its error."""
         try:
             call.count()
-            return v1.ClassifyStreamResponse(id=item.id, response=await self._classified(item.request, call))
+            with call.reading(data):
+                return v1.ClassifyStreamResponse(id=item.id, response=await self._classified(item.request, call))
         except Exception as error:  # noqa: BLE001  # one request's error does not end the stream
             call.log_if_unexpected(error)
             status, code, message = refusal(error)
             trail.failed(code)
-            told = v1.Error(status=status.value[0], code=code, message=message, retryable=status_of(error).retry_after)
+            told = v1.Error(
+                status=status.value[0], code=code, message=message, retryable=retry_after(error) is not None
+            )
             return v1.ClassifyStreamResponse(id=item.id, error=told)

@@ -14,8 +14,9 @@ from headwise.api.grpc import classification, connections
 from headwise.api.grpc import reflection as official_names
 from headwise.api.grpc.calls import Calls
 from headwise.api.grpc.classification import ClassificationServicer
-from headwise.api.grpc.secure import credentials
+from headwise.api.grpc.health import Health
 from headwise.api.grpc.tfs import services as tfs
+from headwise.api.grpc.tls import credentials
 from headwise.api.grpc.v2 import service as v2
 from headwise.api.timeouts import Timeouts
 from headwise.errors import ConfigurationError
@@ -59,7 +60,7 @@ class GrpcServer:
         self._host, self.port = address
         self._certificate = certificate
         self._tells_models = gateway.access is None  # health asks nobody who he is
-        self._health = health.aio.HealthServicer()
+        self._health = Health()
         self._models: frozenset[str] = frozenset()
         self._stopping: asyncio.Task[None] | None = None
         self._server = grpc.aio.server(
@@ -120,5 +121,6 @@ class GrpcServer:
         if self._stopping is not None:  # grpc.aio crashes where two end together: one destroys what the other cancels
             self._stopping.cancel()
             await asyncio.wait([self._stopping])
+        self._health.end()
         self._stopping = asyncio.create_task(self._server.stop(grace))
         await asyncio.wait([self._stopping])

@@ -2,53 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Literal
 
-from fastapi import APIRouter, FastAPI, Request
-from starlette.convertors import IntegerConvertor, register_url_convertor
+from fastapi import FastAPI, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from headwise import __version__
-from headwise.api.rest import documentation
+from headwise.api.rest import routers
 from headwise.api.rest.admin import Admin
 from headwise.api.rest.classify import Classify
+from headwise.api.rest.documented import Documented
+from headwise.api.rest.entrance import Entrance
 from headwise.api.rest.exchange import exchange_of
 from headwise.api.rest.middleware import Envelope
-from headwise.api.rest.operations import Operations
-from headwise.api.rest.problems import problem
+from headwise.api.rest.operations import METRICS, OPERATIONS, Operations
 from headwise.api.rest.quick import Quick
-from headwise.api.rest.tfs.routes import TFS_VERBS, TfsRoutes, internal_error
-from headwise.api.rest.v2 import documentation as documentation_v2
-from headwise.api.rest.v2.routes import V2Routes, refused
+from headwise.api.rest.refusals import refusal_at
+from headwise.api.rest.route_table import RouteTable
+from headwise.api.rest.tfs.routes import TfsRoutes
+from headwise.api.rest.unrouted import Unrouted
+from headwise.api.rest.v2.routes import V2Routes
 from headwise.api.rest.watch import Watch
 from headwise.api.timeouts import Timeouts
 from headwise.errors import HeadwiseError
 from headwise.gateway import Gateway
-from headwise.repository.model_spec import ModelSpec
 from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.requests import Requests
-
-_METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"]
-
-
-class _Version(IntegerConvertor):
-    """Digits that Python makes a number of; of longer ones TensorFlow Serving's paths know what to say."""
-
-    regex = "[0-9]{1,4300}"
-
-
-register_url_convertor("version", _Version())
-_VERSIONS = ("", "/versions/{version:version}", "/labels/{label}")
-"""The ways to name a version in a path; none means the newest admitted one."""
-_CLASSIFY = re.compile(
-    rf"/v1/models/(?P<model>[^/]+)(?:/versions/(?P<version>{_Version.regex})|/labels/(?P<label>[^/]+))?:classify"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +69,27 @@ def create_app(
     operations = Operations(gateway, metrics, required=required_models)
     tfs = TfsRoutes(gateway, classify, tfs_nonfinite)
 
-    app = FastAPI(title="headwise", version=__version__, description=documentation.ABOUT, redoc_url=None)
-    app.include_router(_operations(operations, metrics=not metrics_apart))
-    app.include_router(_models(classify, operations, tfs))
-    app.include_router(_v2(V2Routes(gateway, required=required_models)))
-    app.router.routes.append(Mount("", app=tfs))
+    app = Documented(keys=gateway.access is not None)
+    parts = (
+        routers.of_operations(operations, [one for one in OPERATIONS if one is not METRICS or not metrics_apart]),
+        routers.of_models(classify, operations, tfs),
+        routers.of_v2(V2Routes(gateway, required=required_models)),
+    )
+    routes = RouteTable((*app.router.routes, *(route for part in parts for route in part.routes)))
+    for part in parts:
+        app.include_router(part)
+    app.router.routes.append(Mount("", app=Unrouted(routes, tfs)))
 
     async def refuse(request: Request, error: Exception) -> Response:
         exchange = exchange_of(request.scope)
-        if exchange.verb in TFS_VERBS:
-            return internal_error()
-        if exchange.path.startswith("/v2"):
-            return refused(error)
-        return problem(exchange.path, exchange.request_id, error)
+        return refusal_at(exchange.path, exchange.request_id, error)
 
     for kind in (HeadwiseError, Exception):
         app.add_exception_handler(kind, refuse)
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         """What most requests ask goes to its handler at once, all else through the router."""
-        spec = _classified(scope["path"]) if scope.get("method") == "POST" else None
+        spec = routers.classified(scope["path"]) if scope.get("method") == "POST" else None
         if spec is None:
             await app(scope, receive, send)
             return
@@ -115,7 +99,7 @@ def create_app(
             raise
         except Exception as error:
             exchange = exchange_of(scope)
-            await problem(exchange.path, exchange.request_id, error)(scope, receive, send)
+            await refusal_at(exchange.path, exchange.request_id, error)(scope, receive, send)
             raise
         await response(scope, receive, send)
 
@@ -128,128 +112,11 @@ def create_app(
         max_body_bytes=max_body_bytes,
         timeouts=timeouts,
         admission=gateway.admission,
-        access=gateway.access,
+        entrance=None if gateway.access is None else Entrance(gateway.access, routes),
     )
     whole: ASGIApp = around(front, cors=cors)
     if not cors:
         whole = Quick(
-            whole, gateway, requests, watch, timeouts=timeouts, max_body_bytes=max_body_bytes, find=_classified
+            whole, gateway, requests, watch, timeouts=timeouts, max_body_bytes=max_body_bytes, find=routers.classified
         )
     return RestSurface(whole, around(Admin(operations)), operations, app)
-
-
-@lru_cache(maxsize=1024)
-def _classified(path: str) -> ModelSpec | None:
-    """The model of a path that the router would bring to `classify`."""
-    found = _CLASSIFY.fullmatch(path)
-    if found is None:
-        return None
-    return ModelSpec(found["model"], int(found["version"]) if found["version"] else None, found["label"])
-
-
-def _operations(operations: Operations, *, metrics: bool) -> APIRouter:
-    router = APIRouter(tags=["operations"])
-    for path, handler, extra in (
-        ("/livez", operations.livez, documentation.LIVEZ),
-        ("/readyz", operations.readyz, documentation.READYZ),
-        *([("/metrics", operations.metrics, documentation.METRICS)] if metrics else []),
-    ):
-        router.add_api_route(
-            path,
-            handler,
-            response_class=Response,
-            response_model=None,
-            summary=extra["summary"],
-            openapi_extra=extra,
-        )
-    return router
-
-
-def _models(classify: Classify, operations: Operations, tfs: TfsRoutes) -> APIRouter:
-    """The model paths; TensorFlow Serving's stand here for the documentation and go to its handler."""
-    router = APIRouter(tags=["models"])
-
-    async def call_classify(request: Request) -> Response:
-        return await classify(request.scope, request.receive, _spec(request))
-
-    async def call_head(request: Request) -> Response:
-        return await operations.head(_spec(request), timeout=exchange_of(request.scope).left)
-
-    async def call_reliability(request: Request) -> Response:
-        exchange = exchange_of(request.scope)
-        accept = exchange.headers.get("accept")
-        return await operations.reliability(_spec(request), request.query_params, accept, timeout=exchange.left)
-
-    router.add_api_route(
-        "/v1/models",
-        operations.models,
-        response_class=Response,
-        response_model=None,
-        summary=documentation.MODELS["summary"],
-        openapi_extra=documentation.MODELS,
-    )
-    for version in _VERSIONS:
-        path = f"/v1/models/{{model}}{version}"
-        documented = version == ""
-        for route, handler, method, extra in (
-            (f"{path}:classify", call_classify, "POST", documentation.CLASSIFY),
-            (f"{path}/head", call_head, "GET", documentation.HEAD),
-            (f"{path}/reliability", call_reliability, "GET", documentation.RELIABILITY),
-            (f"{path}:predict", tfs.answer, "POST", documentation.PREDICT),
-            (f"{path}:regress", tfs.answer, "POST", documentation.REGRESS),
-            (f"{path}/metadata", tfs.answer, "GET", documentation.METADATA),
-            (path, tfs.answer, "GET", documentation.STATUS),
-        ):
-            router.add_api_route(
-                route,
-                handler,
-                methods=[method],
-                response_class=Response,
-                response_model=None,
-                include_in_schema=documented,
-                summary=extra["summary"],
-                openapi_extra=extra,
-            )
-    return router
-
-
-def _v2(routes: V2Routes) -> APIRouter:
-    """The paths of the Open Inference Protocol; what is not among them is refused in its form."""
-    router = APIRouter(tags=["v2"])
-    plain = "/v2/models/{model}"
-    versioned = f"{plain}/versions/{{version}}"
-    for path, handler, method, extra in (
-        ("/v2", routes.server, "GET", documentation_v2.SERVER),
-        ("/v2/health/live", routes.live, "GET", documentation_v2.LIVE),
-        ("/v2/health/ready", routes.ready, "GET", documentation_v2.READY),
-        ("/v2/models", routes.list_models, "GET", documentation_v2.MODELS),
-        ("/v2/repository/index", routes.index, "POST", documentation_v2.INDEX),
-        *(
-            (f"{base}{end}", handler, method, extra)
-            for base in (plain, versioned)
-            for end, handler, method, extra in (
-                ("", routes.model, "GET", documentation_v2.METADATA),
-                ("/ready", routes.model_ready, "GET", documentation_v2.MODEL_READY),
-                ("/infer", routes.infer, "POST", documentation_v2.INFER),
-            )
-        ),
-        ("/v2/repository/models/{model}/load", routes.load, "POST", None),
-        ("/v2/repository/models/{model}/unload", routes.load, "POST", None),
-    ):
-        router.add_api_route(
-            path,
-            routes.handled(handler.__name__, handler),
-            methods=[method],
-            response_class=Response,
-            response_model=None,
-            include_in_schema=extra is not None and not path.startswith(versioned),
-            summary=extra["summary"] if extra else None,
-            openapi_extra=extra,
-        )
-    router.add_route("/v2{rest:path}", routes.handled("unknown", routes.unknown), _METHODS, include_in_schema=False)
-    return router
-
-
-def _spec(request: Request) -> ModelSpec:
-    parts = request.path_params
-    return ModelSpec(parts["model"], parts.get("version"), parts.get("label"))

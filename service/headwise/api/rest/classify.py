@@ -12,8 +12,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from headwise.api.answer_sizes import of_rows
 from headwise.api.options import Include
-from headwise.api.rest import classify_response, json_body, large_bodies
+from headwise.api.rest import classify_response, json_body, large_bodies, strictness
 from headwise.api.rest.accept import quality
 from headwise.api.rest.classify_request import read_options
 from headwise.api.rest.exchange import Exchange, exchange_of
@@ -21,7 +22,6 @@ from headwise.api.rest.instances import read_inputs
 from headwise.api.rest.media import arrays, ndjson, npz
 from headwise.api.rest.media import options as query
 from headwise.api.rest.problems import problem
-from headwise.api.rest.tfs import json_text
 from headwise.api.rest.tfs.paths import Call
 from headwise.api.rest.tfs.routes import examples_answer, to_response
 from headwise.errors import HeadwiseError, InvalidRequestError, InvalidTensorError
@@ -63,14 +63,12 @@ class Classify:
             document = await large_bodies.of_size(len(body), parse, body)
             if document is None:
                 call = Call("classify", spec)
-                return to_response(
-                    await examples_answer(self._gateway, call, body, timeout=exchange.left, bare=self._bare)
-                )
+                return to_response(await examples_answer(self._gateway, call, body, exchange, bare=self._bare))
             signature_name, options, include = read_options(document)
             if scope["query_string"]:
                 raise InvalidRequestError("a JSON body has its options in `options`: leave the query string out")
             named = _named(spec, signature_name)
-            read = large_bodies.reading(len(body), partial(read_inputs, document))
+            read = large_bodies.reading(len(body), partial(read_inputs, document), exchange.memory)
             found = await self._gateway.classify(named, read, options, timeout=exchange.left)
             return await self._answer(exchange, found, include)
         except HeadwiseError as error:
@@ -79,7 +77,10 @@ class Classify:
     async def _arrays(self, request: Request, exchange: Exchange, spec: ModelSpec, body: bytes) -> Response:
         signature_name, options, include = query.read(request.query_params)
         named, read = _named(spec, signature_name), partial(arrays.read, body, exchange.headers, self._limit)
-        found = await self._gateway.classify(named, read, options, timeout=exchange.left)
+        unpacked = min(arrays.unpacked(body, exchange.headers), self._limit)
+        exchange.promise(unpacked)
+        reading = large_bodies.reading(unpacked, read, exchange.memory)
+        found = await self._gateway.classify(named, reading, options, timeout=exchange.left)
         return await self._answer(exchange, found, include)
 
     async def _answer(self, exchange: Exchange, found: Classification, include: frozenset[Include]) -> Response:
@@ -87,10 +88,12 @@ class Classify:
         identity = exchange.request_id
         if _wants_arrays(exchange.headers.get("accept")):
             headers = {"X-Model-Version": str(found.model.version)}
-            return Response(npz.classification(found, identity, include), headers=headers, media_type=arrays.NPZ)
-        return _Json(
-            await classify_response.written(found, identity, include, self._gateway.admission), found.model.version
-        )
+            packed = await large_bodies.written(
+                of_rows(found), exchange.memory, npz.classification, found, identity, include
+            )
+            return Response(packed, headers=headers, media_type=arrays.NPZ)
+        body = await classify_response.written(found, identity, include, exchange.memory)
+        return _Json(body, found.model.version)
 
     async def _stream(self, request: Request, exchange: Exchange, spec: ModelSpec) -> Response:
         """The answer begins before the body ends; what no line can mend is refused as a whole."""
@@ -146,18 +149,11 @@ def parse(body: bytes) -> dict[str, Any] | None:
     try:
         document = json_body.parse(body)
     except orjson.JSONDecodeError as error:
-        if _is_ours(_lenient(body)):
-            raise InvalidTensorError(f"the body is not strict JSON ({error}): numbers must be finite") from error
+        read = strictness.lenient(body)
+        if _is_ours(read):
+            raise InvalidTensorError(strictness.complaint(read, error)) from error
         return None
     return document if _is_ours(document) else None
-
-
-def _lenient(body: bytes) -> object:
-    """What TensorFlow Serving would read; None where it reads nothing either."""
-    try:
-        return json_text.parse(body)
-    except InvalidRequestError:
-        return None
 
 
 def _is_ours(document: object) -> bool:

@@ -10,10 +10,10 @@ import numpy as np
 import orjson
 
 from headwise import rows
-from headwise.admission import Admission
+from headwise.admission import Admission, Promise
+from headwise.api.answer_sizes import of_rows
 from headwise.api.options import Include
 from headwise.api.rest import large_bodies
-from headwise.api.rest.json_body import LARGE_BYTES
 from headwise.api.rest.provenance import provenance
 from headwise.errors import NonFiniteOutputError
 from headwise.gateway import BatchAnswer, Classification, HeadAnswer
@@ -25,22 +25,20 @@ _ALIKE: frozenset[Include] = frozenset({"probabilities", "intervals"})
 _ROWS = 2048
 """Rows that are written without a pause."""
 
-_ROW_BYTES, _NUMBER_BYTES = 90, 22
-"""Of a row's answer in JSON, and of each of its numbers, about."""
-_TIMES = 3
-"""What writing takes at its peak, by what is written."""
+_FEW = 512
+"""Numbers that are no large answer, in however many rows they are: nothing more is asked."""
 
 
-async def written(answer: Classification, request_id: str, include: frozenset[Include], admission: Admission) -> bytes:
+async def written(
+    answer: Classification, request_id: str, include: frozenset[Include], memory: Admission | Promise
+) -> bytes:
     """`classification`, in a thread where it is large: other requests are answered meanwhile.
 
     Raises: as `classification`; OverloadedError where there is no memory for it.
     """
-    size = (answer.stop - answer.start) * (_ROW_BYTES + answer.batch.width * _NUMBER_BYTES)
-    if size < LARGE_BYTES:
+    if (answer.stop - answer.start) * answer.batch.width < _FEW:
         return classification(answer, request_id, include)
-    with admission.memory_for(_TIMES * size):
-        return await large_bodies.in_thread(classification, answer, request_id, include)
+    return await large_bodies.written(of_rows(answer), memory, classification, answer, request_id, include)
 
 
 def headers(body: bytes, version: int) -> list[tuple[bytes, bytes]]:

@@ -13,6 +13,7 @@ ABOUT = (
     "The gateway that knows what a classifier's last layer means: it reads each model version's head card "
     "and turns logits, sigmoid probabilities and softmax vectors into calibrated class probabilities and labels."
 )
+ROOT, PAGE, DOCUMENT = "/", "/docs", "/openapi.json"
 
 
 def inlined(schema: dict[str, Any]) -> dict[str, Any]:
@@ -267,6 +268,23 @@ MODELS: dict[str, Any] = {
             {"models": [{"name": "tumor", "versions": [_VERSION], "labels": {}}]},
         ),
         **_PROBLEMS,
+    },
+}
+INDEX: dict[str, Any] = {
+    "summary": "What is where",
+    "responses": {
+        "200": answered(
+            "Name and version, and paths to begin with",
+            {
+                "name": "headwise",
+                "version": "1.0.0",
+                "documentation": PAGE,
+                "models": "/v1/models",
+                "livez": "/livez",
+                "readyz": "/readyz",
+                "metrics": "/metrics",
+            },
+        )
     },
 }
 LIVEZ: dict[str, Any] = {

@@ -9,7 +9,7 @@ import zlib
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
-from headwise.admission import Admission
+from headwise.admission import Admission, Promise
 from headwise.api.request_id import HEADER, request_id
 from headwise.api.rest import large_bodies
 from headwise.api.rest.content import GZIP, RequestHeaders
@@ -29,6 +29,8 @@ _TIMES = 4
 _INFLATED = 16
 """Bytes that one byte of gzip makes, at least where the body is text; what is less is not worth a thread."""
 
+_STRIDE = 256 * 1024
+"""Bytes that are unpacked, and for which memory is promised, at a time."""
 
 _CORS_PATHS = ("/v1/", "/v2")
 _CORS = {
@@ -47,6 +49,7 @@ class Exchange:
 
     They leave verb and model here. limit: what a body may have, inflated, in bytes. timeouts: bounds on what the
     request says of its time. streamed: whether the body is read part by part; parts: how many have been.
+    memory: promised while the body comes, until it has been read; a large answer is promised more.
     """
 
     __slots__ = (
@@ -62,6 +65,7 @@ class Exchange:
         "_timeouts",
         "_watch",
         "headers",
+        "memory",
         "model",
         "parts",
         "path",
@@ -84,6 +88,7 @@ class Exchange:
         cors: bool,
     ) -> None:
         self._admission = admission
+        self.memory = Promise(admission)
         self._started = time.monotonic()
         self._timeouts = timeouts
         self.headers = headers = RequestHeaders(scope["headers"])
@@ -100,7 +105,8 @@ class Exchange:
         self.streamed = headers.media_type == NDJSON and self.path.endswith(":classify")
         self._read = False
         self._watch = watch
-        self._task: asyncio.Task[None] | None = None
+        # Another task than the one that answers reads a stream.
+        self._task: asyncio.Task[None] | None = asyncio.current_task() if self.streamed else None
 
     def close(self) -> bool:
         """Let go of the server's objects; whether the caller went away.
@@ -108,6 +114,8 @@ class Exchange:
         They know this one by the scope, and circles of objects would wait for the garbage collector: a busy gateway
         was half as fast by them.
         """
+        if self.memory.size:
+            self.memory.end()
         task, self._task = self._task, None
         self._scope, self._receive, self._send = {}, _hear_nothing, _say_nothing
         return task is not None and self._watch.end(task)
@@ -140,7 +148,8 @@ class Exchange:
     async def receive(self) -> Message:
         """The whole body at once, inflated; of a stream a part, as it came.
 
-        Raises: PayloadTooLargeError, UnsupportedMediaError, RequestTimeoutError, InvalidRequestError for bad gzip.
+        Raises: PayloadTooLargeError, UnsupportedMediaError, RequestTimeoutError, InvalidRequestError for bad gzip,
+        OverloadedError where there is no memory for it.
         """
         if self._read:
             return await self._receive()
@@ -148,24 +157,35 @@ class Exchange:
             message = await self._receive()
             self.parts += 1
             self._check_in_time(message)
+            self._watch_stream(message)
             return message
         declared = self.headers.get("content-length")
         if declared.isdecimal() and int(declared) > self._limit:
             raise self._too_large()
-        size = int(declared) if declared.isdecimal() else LARGE_BYTES
-        if size >= LARGE_BYTES:
-            self._admission.check_memory(_TIMES * size)
         packed = self.headers.is_gzip
+        if declared.isdecimal() and int(declared) >= LARGE_BYTES:  # whether there is room: it is promised as it comes
+            self._admission.check_memory(_TIMES * int(declared))
         message = await self._receive()
         if packed or message.get("more_body", False):
             message = await self._whole(message, zlib.decompressobj(GZIP) if packed else None)
-        elif len(message.get("body", b"")) > self._limit:
+        elif (size := len(message.get("body", b""))) > self._limit:
             raise self._too_large()
+        else:
+            self.promise(size)
         self._read = True
         self._task = asyncio.current_task()
         if self._task is not None and message["type"] == "http.request":
             self._watch.begin(self._task, self._receive)
         return message
+
+    def _watch_stream(self, message: Message) -> None:
+        """A caller may go away while the rows that have come are answered, before the body's end or after it."""
+        if self._task is None:
+            return
+        if message["type"] == "http.disconnect":
+            self._watch.left(self._task)
+        elif not message.get("more_body", False):
+            self._watch.begin(self._task, self._receive)
 
     async def _whole(self, first: Message, inflate: zlib._Decompress | None) -> Message:
         """The parts of a body as one message; the disconnect, where that comes before its end."""
@@ -175,16 +195,18 @@ class Exchange:
         while message["type"] == "http.request":
             part = message.get("body", b"")
             received += len(part)
-            try:
+            more = True
+            while more:
+                piece, more = part, False
                 if inflate is not None:
-                    most = self._limit + 1 - size
-                    part = await large_bodies.of_size(len(part) * _INFLATED, inflate.decompress, part, most)
-            except zlib.error as error:
-                raise InvalidRequestError(f"the body is declared gzip, but is not: {error}") from error
-            parts.append(part)
-            size += len(part)
-            if size > self._limit:
-                raise self._too_large()
+                    most = min(_STRIDE, self._limit + 1 - size)
+                    piece = await _inflated(inflate, part, most)
+                    part, more = inflate.unconsumed_tail, len(piece) == most
+                parts.append(piece)
+                size += len(piece)
+                if size > self._limit:
+                    raise self._too_large()
+                self.promise(size)
             if not message.get("more_body", False):
                 if inflate is not None and received:
                     _check_ended(inflate)
@@ -192,6 +214,11 @@ class Exchange:
             self._check_in_time(message)
             message = await self._receive()
         return message
+
+    def promise(self, size: int) -> None:
+        """Memory for a body of which so many bytes are there; who only says that they will come is promised nothing."""
+        if size >= LARGE_BYTES:
+            self.memory.grow(_TIMES * -(-size // _STRIDE) * _STRIDE)
 
     def _check_in_time(self, message: Message) -> None:
         if OVERDUE in self._scope and message.get("more_body", False):
@@ -205,6 +232,13 @@ def exchange_of(scope: Scope) -> Exchange:
     """The exchange of a request that a handler answers."""
     found: Exchange = scope["headwise.exchange"]
     return found
+
+
+async def _inflated(inflate: zlib._Decompress, part: bytes, most: int) -> bytes:
+    try:
+        return await large_bodies.of_size(len(part) * _INFLATED, inflate.decompress, part, most)
+    except zlib.error as error:
+        raise InvalidRequestError(f"the body is declared gzip, but is not: {error}") from error
 
 
 def _check_ended(inflate: zlib._Decompress) -> None:

@@ -9,27 +9,26 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from headwise.access.access import Access
 from headwise.admission import Admission
-from headwise.api.rest.entrance import ADMITTED, about, admit, refusal_at
+from headwise.api.rest.entrance import Entrance
 from headwise.api.rest.exchange import CLOSED, Exchange
+from headwise.api.rest.operations import OPERATIONS
 from headwise.api.rest.watch import Watch
 from headwise.api.timeouts import Timeouts
-from headwise.errors import HeadwiseError
 from headwise.telemetry import trail
 from headwise.telemetry.metric_table import OTHER
 from headwise.telemetry.requests import Answered, Requests
 
 _log = structlog.get_logger(__name__)
 
-_PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+_PROBES = frozenset(one.path for one in OPERATIONS)
 """Asked every few seconds: their lines would drown the others."""
 
 
 class Envelope:
     """ASGI middleware; handlers find the request's `Exchange` in scope["headwise.exchange"].
 
-    access: lets requests in; None lets in all.
+    entrance: lets requests in; None lets in all.
     """
 
     def __init__(
@@ -42,10 +41,10 @@ class Envelope:
         timeouts: Timeouts,
         admission: Admission,
         cors: bool = False,
-        access: Access | None = None,
+        entrance: Entrance | None = None,
     ) -> None:
         self._app = app
-        self._access = access
+        self._entrance = entrance
         self._cors = cors
         self._requests = requests
         self._max_body_bytes = max_body_bytes
@@ -72,8 +71,8 @@ class Envelope:
         scope["headwise.exchange"] = exchange
         told = trail.begin()
         try:
-            app = self._app if self._access is None else self._admitted(self._access, scope, exchange)
-            await app(scope, exchange.receive, exchange.send)
+            refusal = None if self._entrance is None else self._entrance.refusal(scope, exchange)
+            await (refusal or self._app)(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
             exchange.status = CLOSED
         except asyncio.CancelledError:
@@ -89,15 +88,7 @@ class Envelope:
             seconds = time.perf_counter() - started
             # TensorFlow Serving takes a query for a part of the name, and it may hold a key.
             verb, model, status = exchange.verb or OTHER, exchange.model.partition("?")[0], exchange.status
-            answered = Answered(verb, model, status, seconds, exchange.request_id, scope["method"], exchange.path, told)
+            answered = Answered(
+                verb, model, status, started, seconds, exchange.request_id, scope["method"], exchange.path, told
+            )
             self._requests.answered(answered, quiet=exchange.path in _PROBES)
-
-    def _admitted(self, access: Access, scope: Scope, exchange: Exchange) -> ASGIApp:
-        """What answers a request: the application, or the refusal to let it in."""
-        if ADMITTED not in scope:
-            try:
-                admit(access, scope, exchange.headers)
-            except HeadwiseError as error:
-                exchange.verb, exchange.model = about(exchange.path)
-                return refusal_at(exchange.path, exchange.request_id, error)
-        return self._app

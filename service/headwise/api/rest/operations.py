@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -10,6 +12,7 @@ from starlette.responses import Response
 
 from headwise.access.scopes import EVERY
 from headwise.api import listing
+from headwise.api.rest import documentation
 from headwise.api.rest.reliability import reliability
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
@@ -63,6 +66,26 @@ class Operations:
         Raises: as `head`; as `reliability.reliability`.
         """
         return reliability(await self._gateway.resolve(spec, timeout=timeout), query, accept)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What is asked every few seconds, on a port of its own where there is one. open: anybody may ask."""
+
+    path: str
+    answer: Callable[[Operations], Response]
+    documentation: Mapping[str, Any]
+    open: bool
+
+
+OPERATIONS = (
+    Operation("/livez", Operations.livez, documentation.LIVEZ, open=True),
+    Operation("/readyz", Operations.readyz, documentation.READYZ, open=True),
+    Operation("/metrics", Operations.metrics, documentation.METRICS, open=False),
+)
+METRICS = OPERATIONS[-1]
+METHODS = ("GET", "HEAD")
+"""Load balancers ask for health by either; the server leaves a body of HEAD out."""
 
 
 def _json(document: object, status: int = 200) -> Response:

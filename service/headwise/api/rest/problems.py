@@ -8,7 +8,7 @@ import orjson
 from starlette.responses import Response
 
 from headwise.api.status import retry_after, shown
-from headwise.errors import UnauthenticatedError
+from headwise.errors import MethodNotAllowedError, UnauthenticatedError
 from headwise.telemetry import trail
 
 MEDIA_TYPE = "application/problem+json"
@@ -26,7 +26,7 @@ def problem(path: str, request_id: str, error: BaseException) -> Response:
         "instance": path,
         "code": code,
         "request_id": request_id,
-        "retryable": status.retry_after,
+        "retryable": retry_after(error) is not None,
     }
     return Response(orjson.dumps(document), status.http, headers_of(error), MEDIA_TYPE)
 
@@ -36,5 +36,6 @@ def headers_of(error: BaseException) -> dict[str, str]:
     seconds = retry_after(error)
     return {
         **({} if seconds is None else {"Retry-After": str(max(1, math.ceil(seconds)))}),
+        **({"Allow": ", ".join(error.allowed)} if isinstance(error, MethodNotAllowedError) else {}),
         **({"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthenticatedError) else {}),
     }

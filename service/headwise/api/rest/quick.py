@@ -19,7 +19,7 @@ from headwise.access.caller import presented
 from headwise.api.request_id import request_id
 from headwise.api.rest import classify_response
 from headwise.api.rest.classify_request import DEFAULTS
-from headwise.api.rest.entrance import ADMITTED
+from headwise.api.rest.entrance import AUTHENTICATED
 from headwise.api.rest.exchange import CLOSED, ID
 from headwise.api.rest.instances import read_inputs
 from headwise.api.rest.problems import problem
@@ -83,11 +83,11 @@ class Quick:
         access = self._gateway.access
         if access is not None:
             try:
-                access.admit(presented(_text(headers.get(b"authorization")), _text(headers.get(b"x-api-key"))))
+                access.authenticate(presented(_text(headers.get(b"authorization")), _text(headers.get(b"x-api-key"))))
             except HeadwiseError:  # the application refuses it, too
                 await self._app(scope, receive, send)
                 return
-            scope[ADMITTED] = True
+            scope[AUTHENTICATED] = True
         message = await receive()
         rows = _rows(message, self._most)
         if rows is None:
@@ -122,7 +122,7 @@ class Quick:
         finally:
             self._watch.end(task)
             seconds = time.perf_counter() - started
-            answered = Answered("classify", spec.name, status, seconds, identity, "POST", scope["path"], told)
+            answered = Answered("classify", spec.name, status, started, seconds, identity, "POST", scope["path"], told)
             self._requests.answered_soon(answered)
 
 

@@ -21,12 +21,17 @@ class Watch:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, task: asyncio.Task[None], receive: Receive) -> None:
-        """Watch for the caller of a task that has read its whole body, and reads no more."""
+        """Watch for the caller of a task whose whole body has been read, so that nobody else listens."""
         loop = task.get_loop()
         due = loop.time() + _PATIENCE
         self._waiting[task] = due, receive
         if self._timer is None:
             self._timer = loop.call_at(due, self._listen, loop)
+
+    def left(self, task: asyncio.Task[None]) -> None:
+        """The caller of a task has gone away: what it waits for is waited for no longer."""
+        self._gone.add(task)
+        task.cancel()
 
     def end(self, task: asyncio.Task[None]) -> bool:
         """It is answered, or was cancelled; whether because its caller went away."""
@@ -49,5 +54,4 @@ class Watch:
 
     async def _hear(self, task: asyncio.Task[None], receive: Receive) -> None:
         if (await receive())["type"] == "http.disconnect":
-            self._gone.add(task)
-            task.cancel()
+            self.left(task)

@@ -193,6 +193,19 @@ async def test_health_follows_each_model(models: Models) -> None:
             await check(health_pb2.HealthCheckRequest(service="nobody"))
 
 
+async def test_who_watches_health_hears_of_the_end_and_does_not_hold_it_up(models: Models) -> None:
+    response = health_pb2.HealthCheckResponse
+    async with serving(models) as (server, channel, _):
+        await server.set_ready(True)
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == response.SERVING
+        await server.set_ready(False)
+        assert (await watch.read()).status == response.NOT_SERVING
+        async with asyncio.timeout(20):
+            await server.stop(60)
+        assert await watch.code() == grpc.StatusCode.UNAVAILABLE
+
+
 async def test_reflection_shows_every_service_under_its_official_name(models: Models) -> None:
     ask = reflection_pb2.ServerReflectionRequest
     async with serving(models) as (_, channel, _):

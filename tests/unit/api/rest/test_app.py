@@ -107,11 +107,21 @@ async def test_what_is_not_there_is_a_problem_document(
     assert (answer.json()["code"], answer.json()["instance"]) == (code, path)
 
 
-@pytest.mark.parametrize("body", [b'{"instances": [[NaN]]}', b'{"inputs": [[-Infinity]]}'])
-async def test_a_body_of_ours_that_is_not_strict_json_is_a_problem_document(models: Models, body: bytes) -> None:
-    async with client(models) as http:
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b'{"instances": [[NaN]]}', "instances[0][0] is NaN"),
+        (b'{"inputs": [[-Infinity]]}', "inputs[0][0] is -Infinity"),
+        (b'{"instances": [[1]' + b",[1]" * 30_000 + b",[NaN]]}", "instances[30001][0] is NaN"),
+    ],
+)
+async def test_a_body_of_ours_that_is_not_strict_json_is_a_problem_document(
+    models: Models, body: bytes, place: str
+) -> None:
+    async with client(models, max_body_bytes=2**20) as http:
         answer = await http.post("/v1/models/tumor:classify", content=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid-tensor")
+    assert answer.json()["detail"] == f"{place}: numbers must be finite"
 
 
 @pytest.mark.parametrize(
@@ -175,6 +185,14 @@ async def test_requests_are_counted_by_verb_and_known_model(models: Models) -> N
     ):
         assert f"headwise_requests_total{{{labels}}} 1.0" in metrics
     assert "made-up" not in metrics
+
+
+async def test_the_root_names_paths_that_are_there(models: Models) -> None:
+    async with client(models) as http:
+        told = (await http.get("/")).json()
+        paths = [value for value in told.values() if value.startswith("/")]
+        assert {"/docs", "/v1/models", "/readyz", "/metrics"} < set(paths)
+        assert {(await http.get(path)).status_code for path in paths} == {200}
 
 
 async def test_operations_are_reachable(models: Models) -> None:

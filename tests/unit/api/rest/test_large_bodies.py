@@ -7,6 +7,7 @@ from collections.abc import Callable
 import orjson
 import pytest
 
+from headwise.admission import Admission, Promise
 from headwise.api.rest import json_body, large_bodies
 from headwise.api.rest.json_body import LARGE_BYTES
 from headwise.backends.base import Arrays
@@ -26,7 +27,9 @@ async def test_what_is_wrong_with_a_body_is_raised_where_it_is_awaited() -> None
     def read(_: Signature) -> Arrays:
         raise InvalidTensorError("not this one")
 
-    inputs = large_bodies.reading(LARGE_BYTES, read)(Signature({}, {}))
+    memory = Promise(Admission())
+    memory.grow(LARGE_BYTES)
+    inputs = large_bodies.reading(LARGE_BYTES, read, memory)(Signature({}, {}))
     assert isinstance(inputs, asyncio.Future)
     with pytest.raises(InvalidTensorError, match="not this one"):
         await inputs

@@ -1,8 +1,10 @@
 """Around every request: an id, a body within its limits, a bounded metric, and no error that escapes."""
 
+import asyncio
 import gzip
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +22,7 @@ from headwise.api.timeouts import Timeouts
 from headwise.errors import HeadwiseError
 from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.requests import Requests
+from support.control_group import ControlGroup
 
 EMPTY = gzip.compress(b"{}", mtime=0)
 """Without the hour: the names of tests are made of it, and must be the same for all workers."""
@@ -48,11 +51,11 @@ async def broken(scope: Scope, receive: Receive, send: Send) -> None:
 class Surface:
     """An envelope around an application."""
 
-    def __init__(self, app: ASGIApp = echo) -> None:
+    def __init__(self, app: ASGIApp = echo, *, limit: int = LIMIT, admission: Admission | None = None) -> None:
         self.metrics = Metrics()
         requests = Requests("http", self.metrics, lambda name: name == "tumor")
         self.envelope = Envelope(
-            app, requests, Watch(), max_body_bytes=LIMIT, timeouts=Timeouts(2, 10), admission=Admission()
+            app, requests, Watch(), max_body_bytes=limit, timeouts=Timeouts(2, 10), admission=admission or Admission()
         )
 
     async def post(
@@ -185,6 +188,82 @@ async def test_a_caller_who_goes_away_while_sending_is_no_internal_error() -> No
         await surface.envelope(scope, receive, send)
     assert surface.series()["status"] == "499"
     assert "internal error" not in {entry["event"] for entry in log}
+
+
+BODY = b"a" * (2 << 20)
+"""Reading it takes 8 MiB."""
+
+AS_IT_COMES: dict[str, tuple[Callable[[], Any], dict[str, str]]] = {
+    "declared": (lambda: BODY, {}),
+    "in parts": (lambda: chunks([BODY[:1_000_000], BODY[1_000_000:]]), {}),
+    "gzip": (lambda: gzip.compress(BODY), {"content_encoding": "gzip"}),
+    "gzip in parts": (
+        lambda: chunks([gzip.compress(BODY)[:50], gzip.compress(BODY)[50:]]),
+        {"content_encoding": "gzip"},
+    ),
+}
+
+
+@pytest.mark.parametrize("second", AS_IT_COMES)
+@pytest.mark.parametrize("first", AS_IT_COMES)
+async def test_bodies_that_come_together_share_the_memory_that_there_is(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    group, read, done = ControlGroup(tmp_path, 100), asyncio.Event(), asyncio.Event()
+    group.use(80)  # 10 are left
+
+    async def held(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await Request(scope, receive).body()
+            read.set()
+            await done.wait()
+            answer: Any = PlainTextResponse("read")
+        except HeadwiseError as error:
+            answer = problem(scope["path"], "", error)
+        await answer(scope, receive, send)
+
+    surface = Surface(held, limit=len(BODY), admission=Admission(memory=group.memory()))
+
+    def posted(how: str) -> asyncio.Task[httpx.Response]:
+        make, headers = AS_IT_COMES[how]
+        return asyncio.create_task(surface.post(make(), **headers))
+
+    begun = posted(first)
+    await read.wait()
+    refused = await posted(second)
+    assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+    assert refused.headers["retry-after"] == "1"
+    done.set()
+    assert (await begun).status_code == 200
+    assert (await posted(second)).status_code == 200, "what was promised is given back"
+
+
+async def test_who_only_announces_a_large_body_takes_nothing_from_others(tmp_path: Path) -> None:
+    group, waits = ControlGroup(tmp_path, 100), asyncio.Event()
+    group.use(80)
+    surface = Surface(limit=len(BODY), admission=Admission(memory=group.memory()))
+
+    async def nothing() -> AsyncIterator[bytes]:
+        waits.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    announced = [asyncio.create_task(surface.post(nothing(), content_length=str(len(BODY)))) for _ in range(10)]
+    await waits.wait()
+    answer = await surface.post(BODY)
+    for task in announced:
+        task.cancel()
+    await asyncio.wait(announced)
+    assert answer.content == BODY
+
+
+@pytest.mark.parametrize("how", AS_IT_COMES)
+async def test_a_body_that_is_alone_is_read_whatever_there_is(tmp_path: Path, how: str) -> None:
+    group = ControlGroup(tmp_path, 100)
+    group.use(95)
+    make, headers = AS_IT_COMES[how]
+    answer = await Surface(limit=len(BODY), admission=Admission(memory=group.memory())).post(make(), **headers)
+    assert answer.content == BODY
 
 
 async def test_what_is_no_http_passes_through() -> None:

@@ -8,6 +8,7 @@ from functools import partial
 
 import grpc
 
+from headwise.api.answer_sizes import of_rows
 from headwise.api.examples.arrays import arrays
 from headwise.api.examples.examples import Examples
 from headwise.api.grpc.calls import Call, Calls, Unary, read, refusal, written
@@ -54,7 +55,8 @@ class TfsServicer:
         if found is None:
             return await self._forward(method, data, call)
         spec = answers.model_spec(found, _signature(request.model_spec))
-        return written(kind.response(result=kind.result(found), model_spec=spec))
+        with call.writing(of_rows(found)):
+            return written(kind.response(result=kind.result(found), model_spec=spec))
 
     async def multi_inference(self, data: bytes, call: Call) -> bytes:
         """Several signatures of one version, the one that answers the first task."""
@@ -74,11 +76,12 @@ class TfsServicer:
                     "another task: ask for them in two calls"
                 )
             answered.append(other)
-        results = [
-            answers.task(of, _signature(task.model_spec), answers.METHODS[task.method_name])
-            for of, task in zip(answered, request.tasks, strict=True)
-        ]
-        return written(inference_pb2.MultiInferenceResponse(results=results))
+        with call.writing(sum(map(of_rows, answered))):
+            results = [
+                answers.task(of, _signature(task.model_spec), answers.METHODS[task.method_name])
+                for of, task in zip(answered, request.tasks, strict=True)
+            ]
+            return written(inference_pb2.MultiInferenceResponse(results=results))
 
     async def _by_head(self, spec: _Spec, examples: inference_pb2.Input, call: Call) -> Classification | None:
         """The answer by the head; None where no card speaks for the signature."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 
+from headwise.api.answer_sizes import of_arrays
 from headwise.api.grpc.calls import Call, Calls, Unary, read, written
 from headwise.api.grpc.v2 import tensors
 from headwise.api.v2 import models
@@ -95,8 +96,9 @@ class InferenceServicer:
         response = v2.ModelInferResponse(
             model_name=answer.model, model_version=str(answer.version), id=request.id or call.request_id
         )
-        tensors.fill(response, answer.outputs, raw=bool(request.raw_input_contents))
-        return written(response)
+        with call.writing(of_arrays(answer.outputs)):
+            tensors.fill(response, answer.outputs, raw=bool(request.raw_input_contents))
+            return written(response)
 
     async def repository_index(self, data: bytes, _: Call) -> bytes:
         """Every version."""

@@ -30,6 +30,9 @@ DTYPE, SHAPE, INPUT = "headwise-dtype", "headwise-shape", "headwise-input"
 _POINTER = 8
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
+_NO_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What zipfile raises for a body that is no archive."""
+
 _UNREADABLE = (
     ValueError,
     TypeError,
@@ -57,6 +60,17 @@ def read(body: bytes, headers: RequestHeaders, limit: int, signature: Signature)
     return fitted(named, signature)
 
 
+def unpacked(body: bytes, headers: RequestHeaders) -> int:
+    """Bytes that a body's packed arrays will have, as it says; 0 where nothing is packed."""
+    if headers.media_type != NPZ:
+        return 0
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            return sum(member.file_size for member in archive.infolist())
+    except _NO_ARCHIVE:  # whoever reads it says so
+        return 0
+
+
 def _npy(body: bytes, _: RequestHeaders, limit: int) -> NDArray[Any]:
     return _array("the body", io.BytesIO(body), limit)
 
@@ -75,7 +89,7 @@ def _npz(body: bytes, _: RequestHeaders, limit: int) -> Arrays:
                 )
                 for member in members
             }
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except _NO_ARCHIVE as error:
         raise InvalidTensorError(f"the body is no npz file: {error}") from error
 
 

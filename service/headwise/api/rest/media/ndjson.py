@@ -28,8 +28,8 @@ _log = structlog.get_logger(__name__)
 
 NDJSON = "application/x-ndjson"
 
-_Item: TypeAlias = tuple[int, bytes] | HeadwiseError | None
-"""A numbered line; or, last of all, the error that ended the body, or nothing."""
+_Item: TypeAlias = tuple[int, bytes] | Exception | None
+"""A numbered line; or, last of all, what ended the body before its end, or nothing."""
 
 ROWS = 64
 """Lines that are answered by one call of the model server, at most; so many more are read ahead."""
@@ -117,24 +117,22 @@ async def answered(rows: AsyncIterator[bytes], answer: Answer, request_id: str =
                 yield await _batch(batch, answer, request_id)
             if isinstance(items[-1], HeadwiseError):
                 yield _error(last + 1, items[-1])
-        await reading
+            elif isinstance(items[-1], Exception):
+                raise items[-1]
     finally:
         reading.cancel()
 
 
 async def _read(rows: AsyncIterator[bytes], come: asyncio.Queue[_Item]) -> None:
-    """Number the lines; then the error that ended them, or nothing. Who is cancelled puts nothing: nobody takes it."""
+    """Number the lines; then what ended them, or nothing. Who is cancelled puts nothing: nobody takes it."""
     number = 0
     try:
         async for line in rows:
             number += 1
             if line.strip():
                 await come.put((number, line))
-    except HeadwiseError as error:
+    except Exception as error:  # noqa: BLE001  # whoever answers the lines raises it
         await come.put(error)
-    except Exception:
-        await come.put(None)
-        raise
     else:
         await come.put(None)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from headwise.api.answer_sizes import of_arrays
 from headwise.api.rest import large_bodies
 from headwise.api.rest.exchange import Exchange, exchange_of
 from headwise.api.rest.problems import headers_of
@@ -17,7 +19,7 @@ from headwise.api.rest.tfs import answers, example_answers, predict_request, pre
 from headwise.api.rest.tfs.answers import Answer
 from headwise.api.rest.tfs.example_answers import ExampleModels
 from headwise.api.rest.tfs.paths import Call, resolve
-from headwise.api.status import HTTP_OF_GRPC, INTERNAL_TEXT, status_of
+from headwise.api.status import HTTP_OF_GRPC, INTERNAL, INTERNAL_TEXT, shown
 from headwise.backends.base import Arrays, RawPrediction
 from headwise.errors import BackendRejectedError, HeadwiseError
 from headwise.repository.model_spec import ModelSpec
@@ -44,9 +46,6 @@ class RawModels(ExampleModels, Protocol):
     async def signatures(self, spec: ModelSpec, *, timeout: float) -> Mapping[str, Signature]:
         """The signatures by name."""
 
-
-TFS_VERBS = frozenset({"predict", "regress", "status", "metadata"})
-"""Calls whose every answer has TFS's form; `classify` may be headwise's own."""
 
 Classify = Callable[[Scope, Receive, ModelSpec], Awaitable[Response]]
 """headwise's own call; it answers bodies that are TFS's with `examples_answer`."""
@@ -95,40 +94,37 @@ class TfsRoutes:
             case _:
                 bare = self.nonfinite == "bare"
                 data = await request.body()
-                return await examples_answer(self.models, call, data, timeout=exchange.left, bare=bare)
+                return await examples_answer(self.models, call, data, exchange, bare=bare)
 
     async def _predict(self, data: bytes, spec: ModelSpec, exchange: Exchange) -> Answer:
         body = await large_bodies.of_size(len(data), predict_request.read_numbers, data)
         known = await self.models.signatures(spec, timeout=exchange.left)
         wanted = predict_request.signature(body, known).inputs
         inputs = await large_bodies.of_size(len(data), predict_request.inputs, body, wanted)
+        exchange.memory.end()
         named = replace(spec, signature_name=body.signature_name)
         prediction = await self.models.predict(named, inputs.arrays, timeout=exchange.left)
-        bare = self.nonfinite == "bare"
-        return Answer(200, predict_response.predictions(prediction.outputs, row=inputs.row, bare=bare))
+        printed = partial(predict_response.predictions, row=inputs.row, bare=self.nonfinite == "bare")
+        size, outputs = of_arrays(prediction.outputs), prediction.outputs
+        return Answer(200, await large_bodies.written(size, exchange.memory, printed, outputs))
 
 
-async def examples_answer(models: ExampleModels, call: Call, data: bytes, *, timeout: float, bare: bool) -> Answer:
+async def examples_answer(models: ExampleModels, call: Call, data: bytes, exchange: Exchange, *, bare: bool) -> Answer:
     """Answer a classify or regress call of TFS's, which carries tf.Examples."""
     try:
-        return Answer(200, await example_answers.body(models, call, data, timeout=timeout, bare=bare))
+        told = await example_answers.body(models, call, data, timeout=exchange.left, memory=exchange.memory, bare=bare)
+        return Answer(200, told)
     except HeadwiseError as error:
         return refusal(error)
 
 
-def refusal(error: HeadwiseError) -> Answer:
+def refusal(error: Exception) -> Answer:
     """An error in TFS's form; what the backend said keeps its own words and the status TFS gives it."""
-    trail.failed(error.code)
+    status, code, _ = shown(error)
+    trail.failed(code)
     if isinstance(error, BackendRejectedError):
         return answers.error(HTTP_OF_GRPC.get(error.status, 500), error.detail, headers_of(error))
-    status = status_of(error)
-    return answers.error(status.http, str(error), headers_of(error))
-
-
-def internal_error() -> Response:
-    """The answer to an error that nobody expected; the log has its details."""
-    trail.failed(HeadwiseError.code)
-    return to_response(answers.error(500, INTERNAL_TEXT))
+    return answers.error(status.http, INTERNAL_TEXT if status is INTERNAL else str(error), headers_of(error))
 
 
 def to_response(answer: Answer) -> Response:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from headwise.api.numbers import MOST_DIGITS, whole_number
 from headwise.api.options import validated
-from headwise.api.rest import json_body
+from headwise.api.rest import json_body, strictness
 from headwise.api.rest.instances import read_array
 from headwise.api.rest.json_numbers import Numbers
 from headwise.api.shapes import reshaped
@@ -79,7 +79,7 @@ def read(body: bytes, json_length: str | None, spec: ModelSpec) -> Read:
     try:
         document = json_body.parse(body[:size])
     except orjson.JSONDecodeError as error:
-        raise InvalidRequestError(f"the body is no strict JSON, which has no NaN: {error}") from error
+        raise InvalidRequestError(strictness.complaint(strictness.lenient(body[:size]), error)) from error
     if not isinstance(document, dict):
         raise InvalidRequestError("the body must be an object with `inputs`")
     found = validated(InferBody, document)

@@ -10,6 +10,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from headwise.api.answer_sizes import of_arrays
 from headwise.api.rest import large_bodies
 from headwise.api.rest.exchange import exchange_of
 from headwise.api.rest.problems import headers_of
@@ -17,11 +18,12 @@ from headwise.api.rest.v2 import bodies
 from headwise.api.status import shown
 from headwise.api.v2 import models
 from headwise.api.v2.infer import infer, model_spec
-from headwise.errors import HeadwiseError, InvalidRequestError, NotFoundError, UnsupportedError
+from headwise.errors import HeadwiseError, InvalidRequestError, UnsupportedError
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
 from headwise.telemetry import trail
 
+LIVE, READY = "/v2/health/live", "/v2/health/ready"
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -84,18 +86,16 @@ class V2Routes:
         spec = _spec(request)
         data, length = await request.body(), request.headers.get(bodies.JSON_LENGTH)
         found = await large_bodies.of_size(len(data), bodies.read, data, length, spec)
-        answer = await infer(self._gateway, found.request, timeout=exchange_of(request.scope).left)
-        identity = found.identity or exchange_of(request.scope).request_id
-        body, json_length = bodies.write(answer, identity, found.raw)
+        exchange = exchange_of(request.scope)
+        exchange.memory.end()
+        answer = await infer(self._gateway, found.request, timeout=exchange.left)
+        identity = found.identity or exchange.request_id
+        body, json_length = await large_bodies.written(
+            of_arrays(answer.outputs), exchange.memory, bodies.write, answer, identity, found.raw
+        )
         if json_length is None:
             return Response(body, media_type="application/json")
         return Response(body, headers={bodies.JSON_LENGTH: str(json_length)}, media_type="application/octet-stream")
-
-    async def unknown(self, request: Request) -> Response:
-        """A browser's question before a call is answered; else raises: NotFoundError."""
-        if request.method == "OPTIONS" and "origin" in request.headers:
-            return Response()
-        raise NotFoundError(f"V2 has no {request.method} {request.url.path}; docs/protocols.md lists what it has")
 
     def handled(self, verb: str, handler: Handler) -> Handler:
         """A handler whose errors have V2's form."""

@@ -1,0 +1,22 @@
+"""How many bytes an answer will have, about: known before it is written, so that memory can be promised for it."""
+
+from __future__ import annotations
+
+from headwise.backends.base import Arrays
+from headwise.gateway import Classification
+
+_ROW, _NUMBER, _TEXT = 90, 22, 60
+"""Of a row's answer in JSON, of a number, and of a text beside its own bytes; other forms are shorter."""
+
+
+def of_rows(answer: Classification) -> int:
+    """What the heads answer."""
+    return (answer.stop - answer.start) * (_ROW + answer.batch.width * _NUMBER)
+
+
+def of_arrays(arrays: Arrays) -> int:
+    """Named tensors."""
+    return sum(
+        array.size * _TEXT + sum(map(len, array.flat)) if array.dtype == object else array.size * _NUMBER
+        for array in arrays.values()
+    )
