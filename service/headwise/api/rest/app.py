@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import APIRouter, FastAPI, Request
 from starlette.convertors import IntegerConvertor, register_url_convertor
@@ -23,6 +23,7 @@ from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.operations import Operations
 from headwise.api.rest.problems import problem
 from headwise.api.rest.quick import Quick
+from headwise.api.rest.route import VERSION, classified
 from headwise.api.rest.tfs.routes import TFS_VERBS, TfsRoutes, internal_error
 from headwise.api.rest.v2 import documentation as documentation_v2
 from headwise.api.rest.v2.routes import V2Routes, refused
@@ -34,21 +35,21 @@ from headwise.repository.model_spec import ModelSpec
 from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.requests import Requests
 
+if TYPE_CHECKING:
+    from headwise.telemetry.traces.tracing import Tracing
+
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"]
 
 
 class _Version(IntegerConvertor):
-    """Digits that Python makes a number of; of longer ones TensorFlow Serving's paths know what to say."""
+    """What a path may have as a version."""
 
-    regex = "[0-9]{1,4300}"
+    regex = VERSION
 
 
 register_url_convertor("version", _Version())
 _VERSIONS = ("", "/versions/{version:version}", "/labels/{label}")
 """The ways to name a version in a path; none means the newest admitted one."""
-_CLASSIFY = re.compile(
-    rf"/v1/models/(?P<model>[^/]+)(?:/versions/(?P<version>{_Version.regex})|/labels/(?P<label>[^/]+))?:classify"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def create_app(
     tfs_nonfinite: Literal["error", "bare"] = "error",
     cors: bool = False,
     metrics_apart: bool = False,
+    tracing: Tracing | None = None,
 ) -> RestSurface:
     """Wire the HTTP surface; required_models for /readyz, cors for pages of other origins.
 
@@ -105,7 +107,7 @@ def create_app(
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         """What most requests ask goes to its handler at once, all else through the router."""
-        spec = _classified(scope["path"]) if scope.get("method") == "POST" else None
+        spec = classified(scope["path"]) if scope.get("method") == "POST" else None
         if spec is None:
             await app(scope, receive, send)
             return
@@ -129,31 +131,36 @@ def create_app(
         timeouts=timeouts,
         admission=gateway.admission,
         access=gateway.access,
+        tracing=tracing,
     )
     whole: ASGIApp = around(front, cors=cors)
     if not cors:
         whole = Quick(
-            whole, gateway, requests, watch, timeouts=timeouts, max_body_bytes=max_body_bytes, find=_classified
+            whole,
+            gateway,
+            requests,
+            watch,
+            timeouts=timeouts,
+            max_body_bytes=max_body_bytes,
+            find=classified,
+            tracing=tracing,
         )
     return RestSurface(whole, around(Admin(operations)), operations, app)
 
 
-@lru_cache(maxsize=1024)
-def _classified(path: str) -> ModelSpec | None:
-    """The model of a path that the router would bring to `classify`."""
-    found = _CLASSIFY.fullmatch(path)
-    if found is None:
-        return None
-    return ModelSpec(found["model"], int(found["version"]) if found["version"] else None, found["label"])
-
-
 def _operations(operations: Operations, *, metrics: bool) -> APIRouter:
     router = APIRouter(tags=["operations"])
-    for path, handler, extra in (
+
+    def call_metrics(request: Request) -> Response:
+        return operations.metrics(request.headers.get("accept", ""))
+
+    handlers: list[tuple[str, Callable[..., Response], dict[str, Any]]] = [
         ("/livez", operations.livez, documentation.LIVEZ),
         ("/readyz", operations.readyz, documentation.READYZ),
-        *([("/metrics", operations.metrics, documentation.METRICS)] if metrics else []),
-    ):
+    ]
+    if metrics:
+        handlers.append(("/metrics", call_metrics, documentation.METRICS))
+    for path, handler, extra in handlers:
         router.add_api_route(
             path,
             handler,

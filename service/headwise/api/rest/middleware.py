@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.requests import ClientDisconnect
@@ -13,12 +14,16 @@ from headwise.access.access import Access
 from headwise.admission import Admission
 from headwise.api.rest.entrance import ADMITTED, about, admit, refusal_at
 from headwise.api.rest.exchange import CLOSED, Exchange
+from headwise.api.rest.route import route_of
 from headwise.api.rest.watch import Watch
 from headwise.api.timeouts import Timeouts
 from headwise.errors import HeadwiseError
 from headwise.telemetry import trail
 from headwise.telemetry.metrics import OTHER
 from headwise.telemetry.requests import Answered, Requests
+
+if TYPE_CHECKING:
+    from headwise.telemetry.traces.tracing import Tracing
 
 _log = structlog.get_logger(__name__)
 
@@ -43,9 +48,11 @@ class Envelope:
         admission: Admission,
         cors: bool = False,
         access: Access | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._app = app
         self._access = access
+        self._tracing = tracing
         self._cors = cors
         self._requests = requests
         self._max_body_bytes = max_body_bytes
@@ -70,7 +77,8 @@ class Envelope:
             cors=self._cors,
         )
         scope["headwise.exchange"] = exchange
-        told = trail.begin()
+        tracing = self._tracing
+        told = trail.begin() if tracing is None or exchange.path in _PROBES else tracing.http(scope, started)
         try:
             app = self._app if self._access is None else self._admitted(self._access, scope, exchange)
             await app(scope, exchange.receive, exchange.send)
@@ -86,6 +94,8 @@ class Envelope:
             exchange.status = 500
         finally:
             exchange.close()
+            if told.trace is not None and (known := route_of(scope)) is not None:
+                told.trace.routed(scope["method"], known)
             seconds = time.perf_counter() - started
             # TensorFlow Serving takes a query for a part of the name, and it may hold a key.
             verb, model, status = exchange.verb or OTHER, exchange.model.partition("?")[0], exchange.status

@@ -14,7 +14,7 @@ from headwise.api.rest.reliability import reliability
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.snapshot import Model
-from headwise.telemetry.metrics import CONTENT_TYPE, Metrics
+from headwise.telemetry.metrics import Metrics
 
 
 class Operations:
@@ -38,10 +38,11 @@ class Operations:
         models = {name: _readiness(model) for name, model in self._gateway.shown.models.items()}
         return _json({"ready": reason is None, "reason": reason, "models": models}, 200 if reason is None else 503)
 
-    def metrics(self) -> Response:
-        """Prometheus's text format."""
+    def metrics(self, accept: str) -> Response:
+        """Prometheus's text format, or OpenMetrics where it is accepted."""
         self._gateway.allow("admin", EVERY)
-        return Response(self._metrics.render(), media_type=CONTENT_TYPE)
+        body, content_type = self._metrics.render_as(accept)
+        return Response(body, headers={"content-type": content_type})
 
     def models(self) -> Response:
         """Every model with its versions, their states and heads."""
