@@ -131,6 +131,7 @@ class Quick:
             answered = Answered("classify", spec.name, status, started, seconds, identity, "POST", scope["path"], told)
             self._requests.answered_soon(answered)
 
+
 def _text(header: bytes | None) -> str | None:
     return None if header is None else header.decode("latin-1")
 

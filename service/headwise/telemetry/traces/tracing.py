@@ -78,14 +78,13 @@ class Tracing:
             _end(span, status, failed=status != "OK")
 
     @contextmanager
-    def serving(self, method: str, metadata: Mapping[str, Any]) -> Iterator[Served | None]:
-        """Answer a call of a caller who has a trace; nobody else's begins one, as calls come that only look around."""
-        caller = _caller(_context(metadata))
+    def serving(self, method: str, metadata: Mapping[str, Any]) -> Iterator[Served]:
+        """Answer a call. It is a span where its caller has a trace: calls that only look around shall begin none."""
+        served, caller = Served(), _caller(_context(metadata))
         if not get_current_span(caller).get_span_context().is_valid:
-            yield None
+            yield served
             return
         span = self._tracer.start_span(method, caller, SpanKind.SERVER, attributes.of_grpc(method))
-        served = Served()
         try:
             yield served
         finally:
