@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from structlog.testing import capture_logs
 
+from headwise.backends.addresses import lookup
 from headwise.backends.base import METADATA, PREDICT, STATUS
 from headwise.backends.replicas import Replicas
 from headwise.backends.tfserving import TFServingBackend
@@ -313,10 +314,8 @@ async def test_a_second_try_is_a_second_call_of_the_same_stage(tmp_path: Path) -
         models.add("m", {"output_0": BINARY})
         bad.behave(PREDICT, faults.refuses(grpc.StatusCode.UNAVAILABLE, "away"))
 
-        async def lookup() -> list[str]:
-            return [bad.address, good.address]
-
-        replicas = Replicas(lookup, lambda target: TFServingBackend(target, tracing=spans.tracing), Metrics())
+        servers = lookup(f"{bad.address},{good.address}")
+        replicas = Replicas(servers, lambda target: TFServingBackend(target, tracing=spans.tracing), Metrics())
         async with serving(models, backend=replicas, tracing=spans.tracing) as surfaces:
             gateway = Traced(surfaces, spans, good)
             for _ in range(2):  # they are asked in turn

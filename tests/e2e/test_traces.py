@@ -12,6 +12,7 @@ import grpc
 import httpx
 import numpy as np
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from headwise.telemetry.trail import STAGES
 from headwise.v1 import classification_service_pb2 as v1
@@ -116,6 +117,22 @@ def test_a_trace_shows_every_stage_across_gateway_and_model_server_with_times_th
     assert within(call, stages[2])
     assert nanoseconds(served) > 0
     assert str(call.attributes["server.address"]).endswith("/model-server.sock")
+
+
+def test_a_call_that_the_model_server_refuses_is_no_failure_of_its_own(
+    gateway: GatewayProcess, receiver: OtlpReceiver
+) -> None:
+    trace = f"{4:032x}"
+    headers = {"traceparent": parent(trace)}
+    refused = gateway.http.get("/v1/models/logit/versions/77/metadata", headers=headers)
+    assert refused.status_code == 404
+    root, call, served = receiver.wait_for(trace, 3)
+    assert [one.attributes.get("rpc.response.status_code") for one in (call, served)] == ["NOT_FOUND"] * 2
+    assert [Status.StatusCode.Name(one.span.status.code) for one in (root, call, served)] == [
+        "STATUS_CODE_UNSET",
+        "STATUS_CODE_ERROR",
+        "STATUS_CODE_UNSET",
+    ]
 
 
 def test_the_log_and_the_metrics_lead_to_the_trace(gateway: GatewayProcess, receiver: OtlpReceiver) -> None:

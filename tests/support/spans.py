@@ -67,7 +67,8 @@ def add_up(root: ReadableSpan, stages: Sequence[ReadableSpan]) -> bool:
 def span_id(span: ReadableSpan) -> int:
     """Its own."""
     assert span.context is not None
-    return span.context.span_id
+    number: int = span.context.span_id
+    return number
 
 
 def ids(span: ReadableSpan) -> tuple[str, str]:
