@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 from headwise.telemetry.histogram import Histogram
 from headwise.telemetry.trail import STAGES
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OTHER = "other"
 """The model label of names that are in no repository: a client must not be able to make new series."""
 
@@ -99,6 +99,10 @@ class Metrics:
         count.inc(len(seconds))
         duration.observe_all(seconds)
 
+    def exemplify(self, surface: str, verb: str, model: str, seconds: float, trace_id: str) -> None:
+        """Name the trace of a request that took so long, beside those that took about as long."""
+        self._duration.labels(surface, verb, model).exemplify(seconds, {"trace_id": trace_id})
+
     def staged(self, model: str, seconds: Sequence[Sequence[float]]) -> None:
         """Count where requests' time went: of each the seconds of the STAGES, in their order."""
         series = self._staged.get(model)
@@ -134,3 +138,8 @@ class Metrics:
     def render(self) -> bytes:
         """The metrics in Prometheus's text format."""
         return generate_latest(self._rendered)
+
+    def render_as(self, accept: str) -> tuple[bytes, str]:
+        """The metrics as a scraper accepts them, and the type of that; OpenMetrics has room for exemplars."""
+        write, content_type = choose_encoder(accept)
+        return write(self._rendered), content_type
