@@ -160,7 +160,7 @@ proto-baseline: $(ENVIRONMENT) ## what headwise.v1 is now is what it is held aga
 	@cd proto && ../$(BIN)/buf build --path headwise/v1 -o $(BASELINE)
 
 lock: $(ENVIRONMENT) ## pin every dependency with its hashes
-	@for lock in "gateway:" "embedded:--extra embedded -c requirements/gateway.txt" \
+	@for lock in "gateway:--extra traces" "embedded:--extra embedded --extra traces -c requirements/gateway.txt" \
 	  "dev:--all-extras --group dev -c requirements/embedded.txt"; do \
 	  $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate $${lock#*:} -o requirements/$${lock%%:*}.txt $(LOCK_FLAGS) || exit 1; done

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from headwise.access.access import Access
 from headwise.access.certificates import Certificate, read_certificate
@@ -29,7 +30,11 @@ from headwise.settings import Settings, address
 from headwise.supervisor import EmbeddedModelServer, embedded_model_server
 from headwise.telemetry import logs
 from headwise.telemetry.metrics import Metrics
+from headwise.telemetry.traces import start as traces
 from headwise.tripwires import Tripwires
+
+if TYPE_CHECKING:
+    from headwise.telemetry.traces.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Application:
     memory: Memory | None
     model_server: EmbeddedModelServer | None
     certificate: Callable[[], Certificate] | None
+    tracing: Tracing | None = None
 
 
 def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: bool = False) -> Application:
@@ -54,7 +60,10 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
     source = model_source(settings.models, settings.model_config_file)
     model_server = embedded_model_server(settings)
     metrics = metrics or Metrics()
-    connect = partial(TFServingBackend, most_bytes=settings.max_answer_bytes, longest=settings.max_request_timeout)
+    tracing = traces.start("headwise") if settings.traces else None
+    connect = partial(
+        TFServingBackend, most_bytes=settings.max_answer_bytes, longest=settings.max_request_timeout, tracing=tracing
+    )
     backend = Replicas(lookup(model_server.target if model_server else settings.backend), connect, metrics)
     certificate = _certificate(settings, metrics)
     prove = GoldenProver(backend, timeout=settings.request_timeout, count=metrics.proved)
@@ -105,6 +114,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
         shared_port=shared_ports,
         certificate=certificate,
         header_timeout=settings.header_timeout,
+        tracing=tracing,
     )
     rest = create_app(
         gateway,
@@ -116,8 +126,9 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
         tfs_nonfinite=settings.tfs_nonfinite,
         cors=settings.cors,
         metrics_apart=settings.admin is not None,
+        tracing=tracing,
     )
-    return Application(settings, backend, repository, rest, grpc, memory, model_server, certificate)
+    return Application(settings, backend, repository, rest, grpc, memory, model_server, certificate, tracing)
 
 
 def _access(settings: Settings, metrics: Metrics) -> Access | None:

@@ -41,6 +41,19 @@ PASSED_ON = (
     "COVERAGE_PROCESS_*",  # the tests' coverage
 )
 """Variables of the environment that the model server gets; no other, so that what is secret stays with the gateway."""
+FOR_TRACES = (
+    "OTEL_EXPORTER_OTLP_*ENDPOINT",
+    "OTEL_EXPORTER_OTLP_*INSECURE",
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_*TIMEOUT",
+    "OTEL_EXPORTER_OTLP_*COMPRESSION",
+    "OTEL_BSP_*",
+    "OTEL_TRACES_SAMPLER*",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_SDK_DISABLED",
+)
+"""Those that it gets besides where traces are on: neither headers, which hold a collector's keys, nor private keys."""
 
 _NO_NEW_PRIVILEGES = 38
 """PR_SET_NO_NEW_PRIVS of prctl(2)."""
@@ -50,10 +63,11 @@ _ROOT = os.geteuid() == 0
 _USER = re.compile(r"(?P<uid>\d+)(:(?P<gid>\d+))?", re.ASCII)
 
 
-def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+def passed_on(environment: Mapping[str, str], *, traces: bool = False) -> dict[str, str]:
     """The part of an environment that the model server gets."""
+    patterns = (*PASSED_ON, *FOR_TRACES) if traces else PASSED_ON
     return {
-        name: value for name, value in environment.items() if any(fnmatchcase(name, pattern) for pattern in PASSED_ON)
+        name: value for name, value in environment.items() if any(fnmatchcase(name, pattern) for pattern in patterns)
     }
 
 

@@ -34,6 +34,9 @@ _EAGER = 0.2
 _A_MODEL = 0.01
 """Seconds between looks for each model that is looked at: a hundred of them a second."""
 
+_LAST_SPANS = 0.5
+"""Seconds that a collector of traces may take at a stop; what it has not taken then is lost."""
+
 _CUTS, _BETWEEN_CUTS = 10, 0.05
 """Connections that still come while the listeners close are cut, too; what does not end then is left behind."""
 
@@ -139,6 +142,8 @@ async def serve(
             task.cancel()
         await asyncio.gather(waiting, *background, return_exceptions=True)
         await application.backend.close()
+        if application.tracing is not None:
+            await asyncio.to_thread(application.tracing.close, _LAST_SPANS)
         say("stopped")
 
 

@@ -156,6 +156,10 @@ class Settings(BaseSettings):
     log_decisions: bool = Field(
         True, description="Whether a request's line says which labels were answered, and how often."
     )
+    traces: bool = Field(
+        False,
+        description="Whether requests are traced by OpenTelemetry, whose own variables, OTEL_*, say where spans go.",
+    )
 
     @property
     def reflects(self) -> bool:

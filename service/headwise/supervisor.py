@@ -110,16 +110,20 @@ class SupervisedProcess:
 class EmbeddedModelServer:
     """The model server of `headwise model-server` as a child; `target` is where it listens: a socket in the folder.
 
-    The folder is made when it runs, for the user that it has, and removed at the end.
+    The folder is made when it runs, for the user that it has, and removed at the end. traces: whether it goes on with
+    the gateway's.
     """
 
-    def __init__(self, arguments: Sequence[str], folder: Path, confinement: Confinement) -> None:
+    def __init__(
+        self, arguments: Sequence[str], folder: Path, confinement: Confinement, *, traces: bool = False
+    ) -> None:
         self._folder = folder
         self._confinement = confinement
         self.target = f"unix:{self._folder / 'model-server.sock'}"
         program = [sys.executable, "-m", "headwise", "model-server", *arguments]
-        told = ["--listen", self.target, "--exit-with-parent", str(os.getpid())]
-        self.process = SupervisedProcess(confinement.command([*program, *told]), environment=passed_on(os.environ))
+        told = ["--listen", self.target, "--exit-with-parent", str(os.getpid()), *(["--traces"] if traces else [])]
+        environment = passed_on(os.environ, traces=traces)
+        self.process = SupervisedProcess(confinement.command([*program, *told]), environment=environment)
 
     async def run(self) -> None:
         """Run until cancelled; leaves no process and no file."""
@@ -150,7 +154,7 @@ def embedded_model_server(settings: Settings) -> EmbeddedModelServer | None:
     else:
         models = ["--models", str(settings.models)]
     confinement = Confinement.of(settings.model_server_user, settings.model_server_memory)
-    return EmbeddedModelServer([*models, *_FEW_RETRIES], _free_name(), confinement)
+    return EmbeddedModelServer([*models, *_FEW_RETRIES], _free_name(), confinement, traces=settings.traces)
 
 
 def _refuse_confinement(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from headwise.api.grpc.server import GrpcServer
 from headwise.api.rest.app import create_app
 from headwise.backends.base import Backend
 from headwise.telemetry.metrics import Metrics
+from headwise.telemetry.traces.tracing import Tracing
 from headwise.tripwires import Tripwires
 from headwise.v1 import classification_service_pb2 as v1
 from headwise.v1.classification_service_pb2_grpc import ClassificationServiceStub
@@ -88,10 +89,11 @@ async def serving(
     access: Access | None = None,
     admission: Admission | None = None,
     backend: Backend | None = None,
+    tracing: Tracing | None = None,
 ) -> AsyncIterator[Surfaces]:
     gateway = await models.gateway(backend, tripwires=tripwires, access=access, admission=admission)
-    app = create_app(gateway, Metrics(), timeout=20, max_body_bytes=2**20).app
-    server = GrpcServer(gateway, ("127.0.0.1", 0), Metrics(), timeout=20, max_bytes=2**20)
+    app = create_app(gateway, Metrics(), timeout=20, max_body_bytes=2**20, tracing=tracing).app
+    server = GrpcServer(gateway, ("127.0.0.1", 0), Metrics(), timeout=20, max_bytes=2**20, tracing=tracing)
     await server.start()
     try:
         async with (

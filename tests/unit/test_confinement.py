@@ -25,6 +25,24 @@ def test_what_is_secret_stays_with_the_gateway() -> None:
     assert passed_on({**kept, **secret}) == kept
 
 
+def test_where_traces_go_is_passed_on_where_they_are_on_and_no_key_of_a_collector() -> None:
+    where = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4317",
+        "OTEL_EXPORTER_OTLP_CERTIFICATE": "/ca.pem",
+        "OTEL_BSP_SCHEDULE_DELAY": "50",
+        "OTEL_TRACES_SAMPLER": "parentbased_always_on",
+    }
+    secret = {
+        "OTEL_EXPORTER_OTLP_HEADERS": "1",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "2",
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY": "3",
+        "OTEL_SERVICE_NAME": "the gateway's",
+    }
+    assert passed_on({**where, **secret}, traces=True) == where
+    assert passed_on(where) == {}
+
+
 def test_without_settings_it_is_the_gateways_user_with_any_memory() -> None:
     assert Confinement.of(None, None) == Confinement(None, None)
 

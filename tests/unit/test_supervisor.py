@@ -210,6 +210,13 @@ def test_a_model_server_of_somebody_else_cannot_be_confined(name: str, value: An
         embedded_model_server(Settings(backend="elsewhere:8500", **{name: value}))
 
 
+@pytest.mark.parametrize("traces", [False, True])
+def test_the_model_server_goes_on_with_traces_where_the_gateway_makes_them(traces: bool) -> None:
+    server = embedded_model_server(Settings(traces=traces))
+    assert server is not None
+    assert ("--traces" in server.process.command) is traces
+
+
 async def test_a_child_has_the_environment_that_it_is_given(tmp_path: Path) -> None:
     file = tmp_path / "found"
     note = "import os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(' '.join(sorted(os.environ)) + '.')"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -20,6 +20,9 @@ from headwise.errors import (
 from headwise.repository.model_spec import ModelSpec
 from headwise.savedmodel import tensors
 from headwise.tfserving import inference_pb2, model_service_pb2, prediction_service_pb2
+
+if TYPE_CHECKING:
+    from headwise.telemetry.traces.tracing import Tracing
 
 _OPTIONS = (
     ("grpc.max_send_message_length", -1),
@@ -48,17 +51,23 @@ _Answer = TypeVar("_Answer", bound=Message)
 
 
 class _Call(Protocol):
-    def __call__(self, request: bytes, *, timeout: float) -> Awaitable[bytes]: ...
+    def __call__(
+        self, request: bytes, *, timeout: float, metadata: Sequence[tuple[str, str]] | None = None
+    ) -> Awaitable[bytes]: ...
 
 
 class TFServingBackend:
     """A model server behind one gRPC channel; `target` is HOST:PORT or unix:PATH.
 
-    most_bytes: of an answer. longest: seconds that any call may take. Create it inside the event loop that uses it.
+    most_bytes: of an answer. longest: seconds that any call may take. tracing: writes calls into traces, and tells the
+    server of them. Create it inside the event loop that uses it.
     """
 
-    def __init__(self, target: str, *, most_bytes: int = -1, longest: float = 30.0) -> None:
+    def __init__(
+        self, target: str, *, most_bytes: int = -1, longest: float = 30.0, tracing: Tracing | None = None
+    ) -> None:
         self.target = target
+        self._tracing = tracing
         self._longest = longest
         self._options = (
             *_OPTIONS,
@@ -110,7 +119,10 @@ class TFServingBackend:
     ) -> bytes:
         """Pass a serialised request on; see `Backend`."""
         try:
-            return await self._unary(method)(request, timeout=timeout)
+            if self._tracing is None:
+                return await self._unary(method)(request, timeout=timeout)
+            with self._tracing.calling(method, self.target) as metadata:
+                return await self._unary(method)(request, timeout=timeout, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise self._translated(error, timeout) from error
 

@@ -31,8 +31,12 @@ async def run(work: Work[Any], members: Sequence[Member[Any]]) -> bool:
             _fail(ordered, error)
         return False
     sent = time.perf_counter()
+    traces = [member.trace for member in ordered if member.trace is not None]
+    rows = sum([member.rows for member in ordered]) if traces else 0
+    shared = traces[0].share(traces, rows, len(ordered), sent) if traces else None
     try:
-        raw = await work.call(inputs, deadline=max([member.deadline for member in ordered]))
+        call = work.call(inputs, deadline=max([member.deadline for member in ordered]))
+        raw = await (call if shared is None else shared.made(call))
     except Exception as error:  # noqa: BLE001  # a batch that ended without an answer would leave its callers waiting
         if len(ordered) > 1 and work.may_be_ones_fault(error):
             half = len(ordered) // 2
@@ -42,6 +46,8 @@ async def run(work: Work[Any], members: Sequence[Member[Any]]) -> bool:
             _fail(ordered, error)
         return False
     back = time.perf_counter()
+    if shared is not None:
+        shared.end(back)
     start = 0
     for group in groups:
         _answer(work, raw, group, start, (sent, back))

@@ -15,14 +15,18 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable
+from contextvars import Context
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headwise.batching import batch
 from headwise.batching.lane import Journey, Lane, Limits, Member
 from headwise.batching.pace import Pace
 from headwise.batching.work import A, Part, Work
 from headwise.errors import BackendTimeoutError, OverloadedError
+
+if TYPE_CHECKING:
+    from headwise.telemetry.traces.trace import Trace
 
 _TICK = 0.001
 """uvloop's clock has whole milliseconds: a shorter timer rings at once, and again and again until the next of them."""
@@ -68,12 +72,21 @@ class Batcher:
         return sum(len(lane.waiting) for lane in self._lanes.values())
 
     async def run(
-        self, work: Work[A], inputs: Any, rows: int, asked: Hashable, *, size: int = 0, kind: Hashable, deadline: float
+        self,
+        work: Work[A],
+        inputs: Any,
+        rows: int,
+        asked: Hashable,
+        *,
+        size: int = 0,
+        kind: Hashable,
+        deadline: float,
+        trace: Trace | None = None,
     ) -> Part[A]:
         """Answer a request of `rows` rows and `size` bytes; a caller who is cancelled leaves.
 
         asked: what `work.answer` is told; those of a call that asked alike share an answer. kind: requests of equal
-        kinds travel together. deadline: by the loop's clock.
+        kinds travel together. deadline: by the loop's clock. trace: the request's, which the call is written into.
 
         Raises: what `work` raises for this request's rows; BackendTimeoutError at the deadline; OverloadedError where
         it would have to wait for too long. An error of other requests in the batch does not reach it.
@@ -84,7 +97,7 @@ class Batcher:
         elif lane.crowded(self._limits):
             self._refused()
             raise OverloadedError(_CROWDED)
-        member: Member[A] = Member(inputs, rows, size, asked, deadline, lane)
+        member: Member[A] = Member(inputs, rows, size, asked, deadline, lane, trace)
         lane.waiting.append(member)
         lane.rows += rows
         lane.size += size
@@ -137,7 +150,8 @@ class Batcher:
                 continue
             lane.queued = False
             if lane.due(self._limits, now) and (members := lane.take(self._limits)):
-                task = loop.create_task(batch.run(lane.work, members))
+                # A call is nobody's in particular: it must not know whose request happened to wake us.
+                task = loop.create_task(batch.run(lane.work, members), context=Context())
                 self._calls += 1
                 self._owned[owner] += 1
                 journey = lane.depart(task, members, now)

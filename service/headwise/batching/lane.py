@@ -8,10 +8,13 @@ import time
 from collections import deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 from headwise.batching.pace import Pace
 from headwise.batching.work import A, Part, Work
+
+if TYPE_CHECKING:
+    from headwise.telemetry.traces.trace import Trace
 
 _SHARE = 8
 """A request waits for an eighth of the time that calls take: longer left the backend idle, and answers were fewer."""
@@ -63,15 +66,18 @@ class Limits:
 class Member(Generic[A]):
     """A request on its way; `answer` is a future."""
 
-    __slots__ = ("answer", "asked", "deadline", "inputs", "lane", "rows", "since", "size")
+    __slots__ = ("answer", "asked", "deadline", "inputs", "lane", "rows", "since", "size", "trace")
 
-    def __init__(self, inputs: Any, rows: int, size: int, asked: Hashable, deadline: float, lane: Lane) -> None:
+    def __init__(
+        self, inputs: Any, rows: int, size: int, asked: Hashable, deadline: float, lane: Lane, trace: Trace | None
+    ) -> None:
         self.inputs = inputs
         self.rows = rows
         self.size = size
         self.asked = asked
         self.deadline = deadline
         self.lane = lane
+        self.trace = trace
         self.since = time.perf_counter()
         self.answer: asyncio.Future[Part[A]] = lane.loop.create_future()
 

@@ -68,6 +68,9 @@ _ExitWithParent = Annotated[
     int | None,
     typer.Option(min=1, metavar="PID", help="Stop when this process, which started the server, ends."),
 ]
+_Traces = Annotated[
+    bool, typer.Option("--traces", help="Go on with callers' traces; OpenTelemetry's OTEL_* variables say where to.")
+]
 _Port = Annotated[int | None, _flag("--port", "Listen on this port of every interface.")]
 _SocketPath = Annotated[Path | None, _flag("--grpc_socket_path", "Listen on this Unix socket.")]
 _PollWait = Annotated[
@@ -84,6 +87,7 @@ def model_server(
     listen: _Listen = None,
     batching_parameters_file: _BatchingParametersFile = None,
     exit_with_parent: _ExitWithParent = None,
+    traces: _Traces = False,
     port: _Port = None,
     grpc_socket_path: _SocketPath = None,
     enable_batching: Annotated[Switch | None, _switch("--enable_batching")] = None,
@@ -98,6 +102,9 @@ def model_server(
     """Serve SavedModels over gRPC as TensorFlow Serving does."""
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     _check_paths(models, model_config_file, batching_parameters_file, enable_batching)
+    from headwise.telemetry.traces import start
+
+    tracing = start.start("headwise-model-server") if traces else None
     # TensorFlow takes seconds to import: --help and mistakes need not wait for it.
     from headwise.modelserver.quiet import import_tensorflow
 
@@ -117,6 +124,7 @@ def model_server(
         tensor_content=tensor_content is Switch.ON,
         check_method_names=method_names is Switch.ON,
         health_service=health_service is Switch.ON,
+        tracing=tracing,
     )
     server.serve(options, exit_with_parent)
 

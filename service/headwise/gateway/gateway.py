@@ -131,16 +131,17 @@ class Gateway(RawCalls):
             kind = call.kind(arrays)
         if rows > self.admission.most_rows:
             self.admission.check_rows(rows)
+        told = trail.current()
+        trace = None if told is None else told.trace
         taken = time.perf_counter()
         try:
             batcher = self._batcher if call.together else self.turns
-            part = await batcher.run(call, inputs, rows, asked, size=size, kind=kind, deadline=deadline)
+            part = await batcher.run(call, inputs, rows, asked, size=size, kind=kind, deadline=deadline, trace=trace)
         except ContradictionError as found:
             error = found.error
             code = self._tripwires.refused(found.place, error)
             raise type(error)(f"{found}{f' ({code})' if code else ''}") from error
         answer = Classification(part.answer, part.start, part.stop)
-        told = trail.current()
         if told is not None:
             labels, abstained = decided(answer) if self._tell_decisions else ({}, {})
             told.answered(answer.model.version, answer.stop - answer.start, labels, abstained)

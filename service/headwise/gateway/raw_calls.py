@@ -196,11 +196,12 @@ class RawCalls:
     async def _direct(self, what: str, ask: Ask, timeout: float, method: str) -> Any:
         """A call that travels alone, in its turn among those of the same method and model."""
         deadline = asyncio.get_running_loop().time() + timeout
+        told = trail.current()
+        trace = None if told is None else told.trace
         taken = time.perf_counter()
         with self.admission.room(what):
             kind = method, what
-            part = await self.turns.run(_DIRECT, ask, 1, None, kind=kind, deadline=deadline)
-        told = trail.current()
+            part = await self.turns.run(_DIRECT, ask, 1, None, kind=kind, deadline=deadline, trace=trace)
         if told is not None:
             told.travelled(taken, part.sent, part.back)
         return part.answer

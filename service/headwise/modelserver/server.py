@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -26,11 +27,15 @@ from headwise.modelserver.status import StatusError
 from headwise.modelserver.tensors import Array
 from headwise.modelserver.warmup import warm_up
 
+if TYPE_CHECKING:
+    from headwise.telemetry.traces.tracing import Tracing
+
 log = logging.getLogger(__name__)
 
 # The names are TensorFlow Serving's: unqualified, and "" for the server as a whole.
 _HEALTH_SERVICES = ("", "ModelService", "PredictionService")
 _PARENT_CHECK_S = 0.5
+_LAST_SPANS_S = 0.5
 _GRPC_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -52,6 +57,7 @@ class ServerOptions:
     health_service: bool = False
     threads: int = max(32, 4 * (os.cpu_count() or 1))
     grace_s: float = 30.0
+    tracing: "Tracing | None" = None
 
 
 class ModelServer:
@@ -83,7 +89,7 @@ class ModelServer:
             check_method_names=options.check_method_names,
             tensor_content=options.tensor_content,
         )
-        self._server.add_generic_rpc_handlers(handlers(services))
+        self._server.add_generic_rpc_handlers(handlers(services, options.tracing))
         if options.health_service:
             _add_health_service(self._server)
         self._addresses = [listen(self._server, address) for address in options.listen]
@@ -103,6 +109,8 @@ class ModelServer:
         if self._batches:
             self._batches.stop()
         self._manager.stop(self._options.grace_s)
+        if self._options.tracing is not None:
+            self._options.tracing.close(_LAST_SPANS_S)
         for address in self._addresses:
             remove_socket(address)
 

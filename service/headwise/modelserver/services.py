@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -28,6 +28,9 @@ from headwise.modelserver.predict import Run, predict
 from headwise.modelserver.servable import Servable
 from headwise.modelserver.status import StatusError, invalid_argument
 from headwise.modelserver.tensors import Array
+
+if TYPE_CHECKING:
+    from headwise.telemetry.traces.tracing import Tracing
 
 
 class Runner(Protocol):
@@ -118,8 +121,8 @@ class Services:
             yield servable, partial(self.runner, servable, deadline=deadline)
 
 
-def handlers(services: Services) -> list[grpc.GenericRpcHandler]:
-    """The calls under TensorFlow Serving's names."""
+def handlers(services: Services, tracing: "Tracing | None" = None) -> list[grpc.GenericRpcHandler]:
+    """The calls under TensorFlow Serving's names. tracing: goes on with the traces of callers."""
     table: dict[str, dict[str, tuple[Any, Callable[[Any, float | None], Any]]]] = {
         "tensorflow.serving.PredictionService": {
             "Predict": (predict_pb2.PredictRequest, services.predict),
@@ -138,7 +141,11 @@ def handlers(services: Services) -> list[grpc.GenericRpcHandler]:
     }
     return [
         grpc.method_handlers_generic_handler(
-            service, {method: _handler(request, answer) for method, (request, answer) in methods.items()}
+            service,
+            {
+                method: _handler(request, answer, partial(_served, tracing, f"{service}/{method}"))
+                for method, (request, answer) in methods.items()
+            },
         )
         for service, methods in table.items()
     ]
@@ -148,18 +155,42 @@ _NO_DEADLINE_S = 1e9
 """gRPC tells of a call without a deadline that it has centuries left."""
 
 
-def _handler(request_type: Any, answer: Callable[[Any, float | None], Any]) -> grpc.RpcMethodHandler:
+def _handler(
+    request_type: Any,
+    answer: Callable[[Any, float | None], Any],
+    serve: Callable[[grpc.ServicerContext, Callable[[], bytes]], bytes],
+) -> grpc.RpcMethodHandler:
     def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
         left_s = context.time_remaining()
-        try:
+
+        def answered() -> bytes:
             request = _parse(request_type, data)
             limited = left_s is not None and left_s < _NO_DEADLINE_S
-            response = answer(request, time.monotonic() + left_s if limited else None)
+            return bytes(answer(request, time.monotonic() + left_s if limited else None).SerializeToString())
+
+        try:
+            return serve(context, answered)
         except StatusError as error:
             context.abort(error.code, error.details)
-        return bytes(response.SerializeToString())
+        raise AssertionError("abort raises")
 
     return grpc.unary_unary_rpc_method_handler(handle)
+
+
+def _served(
+    tracing: "Tracing | None", method: str, context: grpc.ServicerContext, answered: Callable[[], bytes]
+) -> bytes:
+    """Answer, as a span of the caller's trace where he has one."""
+    if tracing is None:
+        return answered()
+    with tracing.serving(method, dict(context.invocation_metadata())) as served:
+        try:
+            answer = answered()
+        except StatusError as error:
+            served.status = error.code.name
+            raise
+        served.status = grpc.StatusCode.OK.name
+        return answer
 
 
 def _parse(request_type: Any, data: bytes) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import prometheus_client
+from prometheus_client.samples import Exemplar
 
 
 class Histogram(prometheus_client.Histogram):
@@ -21,3 +23,7 @@ class Histogram(prometheus_client.Histogram):
         for index, count in counts.items():
             buckets[index].inc(count)
         self._sum.inc(sum(amounts))
+
+    def exemplify(self, amount: float, labels: Mapping[str, str]) -> None:
+        """Show one of the amounts that were observed, and where to look for it; of a series, not of a family."""
+        self._buckets[bisect_left(self._upper_bounds, amount)].set_exemplar(Exemplar(dict(labels), amount, time.time()))

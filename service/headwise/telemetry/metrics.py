@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 from headwise import __version__
 from headwise.telemetry.answers import NAMES, Answers
@@ -17,8 +18,6 @@ from headwise.telemetry.shared import Shared
 from headwise.telemetry.trail import STAGES
 
 _log = structlog.get_logger(__name__)
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Figures = Mapping[tuple[str, ...], float]
 """Of one gauge, by its labels."""
@@ -80,6 +79,10 @@ class Metrics:
         count.inc(len(seconds))
         duration.observe_all(seconds)
 
+    def exemplify(self, surface: str, verb: str, model: str, seconds: float, trace_id: str) -> None:
+        """Name the trace of a request that took so long, beside those that took about as long."""
+        self._histograms[_DURATION].labels(surface, verb, model).exemplify(seconds, {"trace_id": trace_id})
+
     def staged(self, model: str, seconds: Sequence[Sequence[float]]) -> None:
         """Count where requests' time went: of each the seconds of the STAGES, in their order."""
         series = self._staged.get(model)
@@ -135,6 +138,11 @@ class Metrics:
     def render(self) -> bytes:
         """The metrics in Prometheus's text format."""
         return generate_latest(self._rendered)
+
+    def render_as(self, accept: str) -> tuple[bytes, str]:
+        """The metrics as a scraper accepts them, and the type of that; OpenMetrics has room for exemplars."""
+        write, content_type = choose_encoder(accept)
+        return write(self._rendered), content_type
 
     async def tell(self) -> None:
         """Tell the other processes, until cancelled, what the library does not tell them."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from headwise.telemetry import logs
 from headwise.telemetry.lines import Event
 from headwise.telemetry.metric_table import AT_THE_DOOR, OTHER
 from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.trail import Counts, Trail
+
+if TYPE_CHECKING:
+    from headwise.telemetry.traces.trace import Trace
 
 MOST_LABELS = 5
 """Of a head, in a line; the others are counted together."""
@@ -62,18 +65,32 @@ class Requests:
     def _write(self, level: str, requests: Sequence[Answered]) -> None:
         took: dict[tuple[str, str, int | str], list[float]] = {}
         stages: dict[str, list[Sequence[float]]] = {}
-        for verb, model, status, started, seconds, _, _, _, trail in requests:
+        traced: list[tuple[int, Trace]] = []
+        for at, (verb, model, status, started, seconds, _, _, _, trail) in enumerate(requests):
             took.setdefault((verb, model, status), []).append(seconds)
-            if trail is not None and trail.stages is not None:
+            if trail is None:
+                continue
+            if trail.stages is not None:
                 stages.setdefault(model, []).append(trail.stages.seconds(started, started + seconds))
+            if trail.trace is not None and trail.trace.sampled:
+                traced.append((at, trail.trace))
+            if trail.code is not None and trail.code in AT_THE_DOOR:
+                self._metrics.refused(trail.code)
         for (verb, model, status), all_seconds in took.items():
             self._metrics.observe(self._surface, verb, self._named(model), str(status), all_seconds)
         for model, all_stages in stages.items():
             self._metrics.staged(self._named(model), all_stages)
-        for *_, trail in requests:
-            if trail is not None and trail.code is not None and trail.code in AT_THE_DOOR:
-                self._metrics.refused(trail.code)
-        self._tell(level, [self._event(request) for request in requests])
+        events = [self._event(request) for request in requests]
+        for at, trace in traced:
+            self._end_trace(trace, requests[at], events[at])
+        self._tell(level, events)
+
+    def _end_trace(self, trace: Trace, request: Answered, event: Event) -> None:
+        """Name it wherever the request is told of."""
+        trace.end(request)
+        event["trace_id"], event["span_id"] = trace.ids
+        verb, model = request.verb, self._named(request.model)
+        self._metrics.exemplify(self._surface, verb, model, request.seconds, event["trace_id"])
 
     def _named(self, model: str) -> str:
         return model if not model or self._is_model(model) else OTHER

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:  # OpenTelemetry is an extra
+    from headwise.telemetry.traces.trace import Trace
 
 Counts = Mapping[str, Mapping[str, int]]
 """By head, how often each label was answered."""
@@ -38,10 +41,10 @@ class Trail:
     """Of one request; where it has several answers, as a stream does, they add up.
 
     version: the one that answered, last. abstained: rows without an answer, by head. code: of the error that it met.
-    caller: the id of its key.
+    caller: the id of its key. trace: where traces are switched on.
     """
 
-    __slots__ = ("abstained", "caller", "code", "decided", "rows", "stages", "version")
+    __slots__ = ("abstained", "caller", "code", "decided", "rows", "stages", "trace", "version")
 
     def __init__(self) -> None:
         self.version: int | None = None
@@ -51,6 +54,7 @@ class Trail:
         self.code: str | None = None
         self.caller: str | None = None
         self.stages: Stages | None = None
+        self.trace: Trace | None = None
 
     def travelled(self, taken: float, sent: float, back: float) -> None:
         """The heads have read what a call brought just now; all are moments by `time.perf_counter`."""
@@ -62,6 +66,8 @@ class Trail:
         else:
             sums = before.queue + queue, before.backend + backend, before.head + head
             self.stages = Stages(before.taken, *sums, done)
+        if self.trace is not None:
+            self.trace.travelled(taken, sent, back, done)
 
     def answered(
         self,

@@ -18,6 +18,7 @@ from headwise.repository.sources import model_source
 from headwise.settings import Settings, address
 from headwise.supervisor import EmbeddedModelServer, SupervisedProcess, embedded_model_server, private_folder
 from headwise.telemetry import logs
+from headwise.telemetry.traces import start as traces
 from headwise.workers.duty import Duty
 from headwise.workers.pulse import Pulse, Ward, look_after
 
@@ -67,11 +68,13 @@ async def _run(settings: Settings) -> None:
 
 
 def _check_files(settings: Settings) -> None:
-    """What is wrong there is told once, not by each worker.
+    """What is wrong there, or not installed, is told once, not by each worker.
 
     Raises: ConfigurationError.
     """
     model_source(settings.models, settings.model_config_file)
+    if settings.traces:
+        traces.check()
     if settings.keys_file is not None:
         read_ring(settings.keys_file)
     if settings.tls_certificate is not None and settings.tls_key is not None:

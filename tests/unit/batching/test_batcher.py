@@ -3,6 +3,7 @@
 import asyncio
 import weakref
 from collections.abc import Hashable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -507,3 +508,23 @@ async def test_who_gave_up_is_not_in_the_way_of_who_comes() -> None:
     mates += await begun(batcher, work, rows(3))
     work.held.set()
     assert await asyncio.gather(*mates) == [[2.0], [4.0], [6.0]]
+
+
+async def test_a_call_does_not_know_whose_request_woke_the_batcher() -> None:
+    whose: ContextVar[str] = ContextVar("whose", default="nobody's")
+    seen = []
+
+    class Asking(Doubling):
+        async def call(self, inputs: Arrays, *, deadline: float) -> RawPrediction:
+            seen.append(whose.get())
+            return await super().call(inputs, deadline=deadline)
+
+    batcher = Batcher()
+
+    async def ask(name: str) -> None:
+        whose.set(name)
+        deadline = asyncio.get_running_loop().time() + 5
+        await batcher.run(Asking(), {"x": np.ones((1, 1))}, 1, None, kind="m", deadline=deadline)
+
+    await asyncio.gather(*(asyncio.create_task(ask(name)) for name in ("a", "b")))
+    assert set(seen) == {"nobody's"}

@@ -56,4 +56,4 @@ async def test_each_example_is_what_is_written(tmp_path: Path) -> None:
 def test_each_field_has_its_row() -> None:
     table = re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE)
     documented = set(re.findall(r"`(\w+)`", " ".join(table)))
-    assert documented == {name for line in SHOWN for name in line} | {"caller", "worker"}
+    assert documented == {name for line in SHOWN for name in line} | {"caller", "worker", "trace_id", "span_id"}

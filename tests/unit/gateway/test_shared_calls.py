@@ -310,7 +310,10 @@ def test_an_answer_is_the_same_to_the_last_bit_alone_and_in_company(
 
 
 async def test_an_output_that_is_not_finite_is_its_own_requests_error(models: Models) -> None:
-    models.add("m", {"output_0": BINARY}, run=lambda inputs: {"output_0": np.log(inputs["x"])})
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = await asked(await models.gateway(), [[1.0]], [[-1.0]], [[2.0]])
+    def logarithm(inputs: Arrays) -> Arrays:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return {"output_0": np.log(inputs["x"])}
+
+    models.add("m", {"output_0": BINARY}, run=logarithm)
+    found = await asked(await models.gateway(), [[1.0]], [[-1.0]], [[2.0]])
     assert [type(answer) for answer in found] == [Classification, NonFiniteOutputError, Classification]

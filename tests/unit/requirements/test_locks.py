@@ -16,8 +16,8 @@ from support.locks import FOLDER, LOCKS, OURS, Pin, pins
 PROJECT = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text("utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 ASKED = {
-    "gateway.txt": PROJECT["project"]["dependencies"],
-    "embedded.txt": PROJECT["project"]["dependencies"] + EXTRAS["embedded"],
+    "gateway.txt": PROJECT["project"]["dependencies"] + EXTRAS["traces"],
+    "embedded.txt": PROJECT["project"]["dependencies"] + EXTRAS["embedded"] + EXTRAS["traces"],
     "dev.txt": [
         *PROJECT["project"]["dependencies"],
         *(one for extra in EXTRAS.values() for one in extra),

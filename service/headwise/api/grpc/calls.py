@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from string import printable
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from urllib.parse import quote, unquote
 
 import grpc
@@ -28,6 +28,9 @@ from headwise.telemetry import trail
 from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.requests import Answered, Requests
 from headwise.telemetry.trail import Trail
+
+if TYPE_CHECKING:
+    from headwise.telemetry.traces.tracing import Tracing
 
 ERROR_CODE_KEY = "headwise-error-code"
 
@@ -139,11 +142,14 @@ class Calls:
     timeouts: of a call; of a stream, of each of its requests.
     """
 
-    def __init__(self, gateway: Gateway, metrics: Metrics, *, timeouts: Timeouts) -> None:
+    def __init__(
+        self, gateway: Gateway, metrics: Metrics, *, timeouts: Timeouts, tracing: Tracing | None = None
+    ) -> None:
         self._requests = Requests("grpc", metrics, lambda name: name in gateway.repository.snapshot.models)
         self._timeouts = timeouts
         self._access = gateway.access
         self._admission = gateway.admission
+        self._tracing = tracing
 
     def unary(
         self, method: str, answer: Unary, refuse: Refusal = refusal, *, is_open: bool = False
@@ -178,7 +184,7 @@ class Calls:
         call = Call(method, identity, timeout, self._admission, access=self._access)
         # What remains when the caller goes away: every other end sets its own.
         started, status = time.perf_counter(), grpc.StatusCode.CANCELLED
-        told = trail.begin()
+        told = trail.begin() if self._tracing is None else self._tracing.grpc(method, metadata, started)
         try:
             if self._access is not None:
                 shown = presented(_text(metadata, "authorization"), _text(metadata, "x-api-key"), _certificate(context))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -22,6 +23,9 @@ from headwise.api.timeouts import Timeouts
 from headwise.errors import ConfigurationError
 from headwise.gateway import Gateway
 from headwise.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from headwise.telemetry.traces.tracing import Tracing
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -56,6 +60,7 @@ class GrpcServer:
         shared_port: bool = False,
         certificate: Callable[[], Certificate] | None = None,
         header_timeout: float = 10.0,
+        tracing: Tracing | None = None,
     ) -> None:
         self._host, self.port = address
         self._certificate = certificate
@@ -71,7 +76,8 @@ class GrpcServer:
                 *connections.options(header_timeout=header_timeout),
             )
         )
-        calls = Calls(gateway, metrics, timeouts=Timeouts(timeout, timeout if max_timeout is None else max_timeout))
+        timeouts = Timeouts(timeout, timeout if max_timeout is None else max_timeout)
+        calls = Calls(gateway, metrics, timeouts=timeouts, tracing=tracing)
         self._server.add_generic_rpc_handlers(
             (
                 ClassificationServicer(gateway).handler(calls),

@@ -25,7 +25,8 @@ class Admin:
         """Answer one request."""
         exchange = exchange_of(scope)
         try:
-            response = await asyncio.to_thread(self._handler(scope["method"], scope["path"]))
+            handler = self._handler(scope["method"], scope["path"])
+            response = await asyncio.to_thread(handler, exchange.headers.get("accept"))
         except Exception as error:
             await problem(exchange.path, exchange.request_id, error)(scope, receive, send)
             if not isinstance(error, HeadwiseError):
@@ -33,7 +34,7 @@ class Admin:
         else:
             await response(scope, receive, send)
 
-    def _handler(self, method: str, path: str) -> Callable[[], Response]:
+    def _handler(self, method: str, path: str) -> Callable[[str], Response]:
         handler = self._handlers.get(path)
         if handler is None:
             raise NotFoundError(f"this port has GET {', '.join(self._handlers)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fastapi import FastAPI, Request
 from starlette.requests import ClientDisconnect
@@ -20,6 +20,7 @@ from headwise.api.rest.entrance import Entrance
 from headwise.api.rest.exchange import exchange_of
 from headwise.api.rest.middleware import Envelope
 from headwise.api.rest.operations import METRICS, OPERATIONS, Operations
+from headwise.api.rest.path_forms import classified
 from headwise.api.rest.quick import Quick
 from headwise.api.rest.refusals import refusal_at
 from headwise.api.rest.route_table import RouteTable
@@ -32,6 +33,9 @@ from headwise.errors import HeadwiseError
 from headwise.gateway import Gateway
 from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.requests import Requests
+
+if TYPE_CHECKING:
+    from headwise.telemetry.traces.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ def create_app(
     tfs_nonfinite: Literal["error", "bare"] = "error",
     cors: bool = False,
     metrics_apart: bool = False,
+    tracing: Tracing | None = None,
 ) -> RestSurface:
     """Wire the HTTP surface; required_models for /readyz, cors for pages of other origins.
 
@@ -89,7 +94,7 @@ def create_app(
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         """What most requests ask goes to its handler at once, all else through the router."""
-        spec = routers.classified(scope["path"]) if scope.get("method") == "POST" else None
+        spec = classified(scope["path"]) if scope.get("method") == "POST" else None
         if spec is None:
             await app(scope, receive, send)
             return
@@ -113,10 +118,18 @@ def create_app(
         timeouts=timeouts,
         admission=gateway.admission,
         entrance=None if gateway.access is None else Entrance(gateway.access, routes),
+        tracing=tracing,
     )
     whole: ASGIApp = around(front, cors=cors)
     if not cors:
         whole = Quick(
-            whole, gateway, requests, watch, timeouts=timeouts, max_body_bytes=max_body_bytes, find=routers.classified
+            whole,
+            gateway,
+            requests,
+            watch,
+            timeouts=timeouts,
+            max_body_bytes=max_body_bytes,
+            find=classified,
+            tracing=tracing,
         )
     return RestSurface(whole, around(Admin(operations)), operations, app)

@@ -307,5 +307,11 @@ READYZ: dict[str, Any] = {
 }
 METRICS: dict[str, Any] = {
     "summary": "Prometheus",
-    "responses": {"200": {"description": "Prometheus's text format", "content": {"text/plain": {}}}, **_PROBLEMS},
+    "responses": {
+        "200": {
+            "description": "Prometheus's text format, or OpenMetrics where it is accepted",
+            "content": {"text/plain": {}, "application/openmetrics-text": {}},
+        },
+        **_PROBLEMS,
+    },
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.requests import ClientDisconnect
@@ -13,11 +14,15 @@ from headwise.admission import Admission
 from headwise.api.rest.entrance import Entrance
 from headwise.api.rest.exchange import CLOSED, Exchange
 from headwise.api.rest.operations import OPERATIONS
+from headwise.api.rest.path_forms import route_of
 from headwise.api.rest.watch import Watch
 from headwise.api.timeouts import Timeouts
 from headwise.telemetry import trail
 from headwise.telemetry.metric_table import OTHER
 from headwise.telemetry.requests import Answered, Requests
+
+if TYPE_CHECKING:
+    from headwise.telemetry.traces.tracing import Tracing
 
 _log = structlog.get_logger(__name__)
 
@@ -42,8 +47,10 @@ class Envelope:
         admission: Admission,
         cors: bool = False,
         entrance: Entrance | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._app = app
+        self._tracing = tracing
         self._entrance = entrance
         self._cors = cors
         self._requests = requests
@@ -69,7 +76,8 @@ class Envelope:
             cors=self._cors,
         )
         scope["headwise.exchange"] = exchange
-        told = trail.begin()
+        tracing = self._tracing
+        told = trail.begin() if tracing is None or exchange.path in _PROBES else tracing.http(scope, started)
         try:
             refusal = None if self._entrance is None else self._entrance.refusal(scope, exchange)
             await (refusal or self._app)(scope, exchange.receive, exchange.send)
@@ -85,6 +93,8 @@ class Envelope:
             exchange.status = 500
         finally:
             exchange.close()
+            if told.trace is not None and (known := route_of(scope)) is not None:
+                told.trace.routed(scope["method"], known)
             seconds = time.perf_counter() - started
             # TensorFlow Serving takes a query for a part of the name, and it may hold a key.
             verb, model, status = exchange.verb or OTHER, exchange.model.partition("?")[0], exchange.status

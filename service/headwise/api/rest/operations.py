@@ -17,7 +17,7 @@ from headwise.api.rest.reliability import reliability
 from headwise.gateway import Gateway
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.snapshot import Model
-from headwise.telemetry.metrics import CONTENT_TYPE, Metrics
+from headwise.telemetry.metrics import Metrics
 
 
 class Operations:
@@ -41,10 +41,11 @@ class Operations:
         models = {name: _readiness(model) for name, model in self._gateway.shown.models.items()}
         return _json({"ready": reason is None, "reason": reason, "models": models}, 200 if reason is None else 503)
 
-    def metrics(self) -> Response:
-        """Prometheus's text format."""
+    def metrics(self, accept: str) -> Response:
+        """Prometheus's text format, or OpenMetrics where it is accepted."""
         self._gateway.allow("admin", EVERY)
-        return Response(self._metrics.render(), media_type=CONTENT_TYPE)
+        body, content_type = self._metrics.render_as(accept)
+        return Response(body, headers={"content-type": content_type})
 
     def models(self) -> Response:
         """Every model with its versions, their states and heads."""
@@ -70,17 +71,25 @@ class Operations:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is asked every few seconds, on a port of its own where there is one. open: anybody may ask."""
+    """What is asked every few seconds, on a port of its own where there is one. open: anybody may ask.
+
+    answer: to a request with such an Accept header.
+    """
 
     path: str
-    answer: Callable[[Operations], Response]
+    answer: Callable[[Operations, str], Response]
     documentation: Mapping[str, Any]
     open: bool
 
+    @property
+    def name(self) -> str:
+        """As the route has it."""
+        return self.path.removeprefix("/")
+
 
 OPERATIONS = (
-    Operation("/livez", Operations.livez, documentation.LIVEZ, open=True),
-    Operation("/readyz", Operations.readyz, documentation.READYZ, open=True),
+    Operation("/livez", lambda of, _: of.livez(), documentation.LIVEZ, open=True),
+    Operation("/readyz", lambda of, _: of.readyz(), documentation.READYZ, open=True),
     Operation("/metrics", Operations.metrics, documentation.METRICS, open=False),
 )
 METRICS = OPERATIONS[-1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
@@ -22,6 +22,7 @@ from headwise.api.rest.classify_request import DEFAULTS
 from headwise.api.rest.entrance import AUTHENTICATED
 from headwise.api.rest.exchange import CLOSED, ID
 from headwise.api.rest.instances import read_inputs
+from headwise.api.rest.path_forms import route_of
 from headwise.api.rest.problems import problem
 from headwise.api.rest.watch import Watch
 from headwise.api.timeouts import HEADER, Timeouts
@@ -32,6 +33,9 @@ from headwise.repository.model_spec import ModelSpec
 from headwise.savedmodel import Signature
 from headwise.telemetry import trail
 from headwise.telemetry.requests import Answered, Requests
+
+if TYPE_CHECKING:
+    from headwise.telemetry.traces.tracing import Tracing
 
 _log = structlog.get_logger(__name__)
 
@@ -56,6 +60,7 @@ class Quick:
         timeouts: Timeouts,
         max_body_bytes: int,
         find: Callable[[str], ModelSpec | None],
+        tracing: Tracing | None = None,
     ) -> None:
         self._app = app
         self._gateway = gateway
@@ -64,6 +69,7 @@ class Quick:
         self._timeouts = timeouts
         self._most = min(_MOST_BYTES, max_body_bytes)
         self._find = find
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or leave it to the application."""
@@ -94,7 +100,7 @@ class Quick:
             await self._app(scope, _Again(message, receive), send)
             return
         identity = request_id(_text(headers.get(b"x-request-id")))
-        told = trail.begin()
+        told = trail.begin() if self._tracing is None else self._tracing.http(scope, started, route_of(scope))
         task = asyncio.current_task()
         assert task is not None
         self._watch.begin(task, receive)

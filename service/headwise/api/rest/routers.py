@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
 from itertools import product
 from typing import Any
 
@@ -18,6 +16,7 @@ from headwise.api.rest import documentation
 from headwise.api.rest.classify import Classify
 from headwise.api.rest.exchange import exchange_of
 from headwise.api.rest.operations import METHODS, Operation, Operations
+from headwise.api.rest.path_forms import NAME, VERSION
 from headwise.api.rest.tfs.routes import TfsRoutes
 from headwise.api.rest.v2 import documentation as documentation_v2
 from headwise.api.rest.v2.routes import LIVE, READY, V2Routes
@@ -25,48 +24,41 @@ from headwise.repository.model_spec import ModelSpec
 
 
 class _Version(IntegerConvertor):
-    """Digits that Python makes a number of; of longer ones TensorFlow Serving's paths know what to say."""
+    """What a path may have as a version."""
 
-    regex = "[0-9]{1,4300}"
+    regex = VERSION
 
 
 class _Name(StringConvertor):
-    """A name in a path of TensorFlow Serving's: what is asked of it stands behind a colon."""
+    """What a path of TensorFlow Serving's may have as a name."""
 
-    regex = "[^/:]+"
+    regex = NAME
 
 
 register_url_convertor("version", _Version())
 register_url_convertor("name", _Name())
 _VERSIONS = ("", "/versions/{version:version}", "/labels/{label:name}")
 """The ways to name a version in a path; none means the newest admitted one."""
-_CLASSIFY = re.compile(
-    rf"/v1/models/(?P<model>{_Name.regex})(?:/versions/(?P<version>{_Version.regex})|/labels/(?P<label>{_Name.regex}))?"
-    r":classify"
-)
-
-
-@lru_cache(maxsize=1024)
-def classified(path: str) -> ModelSpec | None:
-    """The model of a path that the router would bring to `classify`."""
-    found = _CLASSIFY.fullmatch(path)
-    if found is None:
-        return None
-    return ModelSpec(found["model"], int(found["version"]) if found["version"] else None, found["label"])
 
 
 def of_operations(operations: Operations, offered: Sequence[Operation]) -> APIRouter:
     router = APIRouter(tags=["operations"])
     links = {"documentation": documentation.PAGE, "models": "/v1/models"}
-    links |= {one.answer.__name__: one.path for one in offered}
+    links |= {one.name: one.path for one in offered}
 
     def index() -> Response:
         told = {"name": "headwise", "version": __version__, **links}
         return Response(orjson.dumps(told), media_type="application/json")
 
-    served: list[tuple[str, str, Callable[[], Response], Mapping[str, Any]]] = [
+    def answering(one: Operation) -> Callable[[Request], Response]:
+        def answer(request: Request) -> Response:
+            return one.answer(operations, request.headers.get("accept", ""))
+
+        return answer
+
+    served: list[tuple[str, str, Callable[..., Response], Mapping[str, Any]]] = [
         (documentation.ROOT, "index", index, documentation.INDEX),
-        *((one.path, one.answer.__name__, partial(one.answer, operations), one.documentation) for one in offered),
+        *((one.path, one.name, answering(one), one.documentation) for one in offered),
     ]
     for (path, name, handler, extra), method in product(served, METHODS):
         router.add_api_route(

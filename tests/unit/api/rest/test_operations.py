@@ -189,6 +189,12 @@ async def test_no_card_is_an_error_with_its_reason(
 
 
 async def test_metrics_are_prometheus_text(models: Models) -> None:
-    answer = operations(await models.gateway()).metrics()
+    answer = operations(await models.gateway()).metrics("")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert b"# TYPE headwise_requests_total counter" in bytes(answer.body)
+
+
+async def test_metrics_are_openmetrics_for_who_accepts_it(models: Models) -> None:
+    answer = operations(await models.gateway()).metrics("application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    assert bytes(answer.body).endswith(b"# EOF\n")

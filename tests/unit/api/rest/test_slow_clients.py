@@ -272,7 +272,7 @@ async def test_who_takes_his_answer_slowly_gets_all_of_it() -> None:
             size = left // (pieces - piece)
             await reader.readexactly(size)
             left -= size
-            await asyncio.sleep(SHORT / 3)
+            await asyncio.sleep(SHORT / 6)
         assert head.startswith(b"HTTP/1.1 200")
         assert left == 0
 
