@@ -36,10 +36,17 @@ test: $(ENVIRONMENT) .venv-clients/.complete ## every test that needs nothing be
 test-quick: $(ENVIRONMENT) ## the unit tests, under a minute
 	@$(BIN)/python -m pytest -m "not system" $(PARALLEL) tests/unit $(PYTEST_FLAGS)
 
-test-system: $(ENVIRONMENT) ## the tests that need Debian packages; installs them
+test-system: export PATH := $(CURDIR)/.prometheus/usr/bin:$(PATH)
+test-system: $(ENVIRONMENT) .prometheus/.complete ## the tests that need Debian packages; installs them
 	@(command -v curl && command -v unzip && command -v haproxy) >/dev/null \
 	  || (apt-get update -qq && apt-get install -qq -y --no-install-recommends curl unzip haproxy)
 	@$(BIN)/python -m pytest -m "system and not thorough" $(PYTEST_FLAGS)
+
+# Unpacked, not installed: the package starts a server of its own.
+.prometheus/.complete:
+	@rm -rf .prometheus && mkdir .prometheus
+	@apt-get update -qq && cd .prometheus && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .
+	@touch $@
 
 faults: $(ENVIRONMENT) wrk ## every fault of docs/faults.md, which it rewrites; Linux, as root, 12 minutes
 	@(command -v nft && command -v faketime) >/dev/null || (apt-get update -qq && apt-get install -qq -y nftables faketime)
@@ -164,4 +171,4 @@ lock: $(ENVIRONMENT) ## pin every dependency with its hashes
 	    --no-emit-index-url --no-header --no-annotate -o requirements/serving/$$peer.txt $(LOCK_FLAGS) || exit 1; done
 
 clean: ## remove the environment, caches and trained models
-	@rm -rf .venv .venv-clients .venv-peers .venv-audit .fuzz .venv-bench-* .bench-quick $(filter-out $(wildcard bench/results/serving*),$(wildcard bench/results/*)) .mypy_cache .ruff_cache .pytest_cache .hypothesis $(addprefix models/,$(EXAMPLES))
+	@rm -rf .venv .venv-clients .venv-peers .venv-audit .prometheus .fuzz .venv-bench-* .bench-quick $(filter-out $(wildcard bench/results/serving*),$(wildcard bench/results/*)) .mypy_cache .ruff_cache .pytest_cache .hypothesis $(addprefix models/,$(EXAMPLES))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +21,7 @@ from headwise.backends.addresses import lookup
 from headwise.backends.replicas import Replicas
 from headwise.backends.tfserving import TFServingBackend
 from headwise.batching import Batcher, Limits
+from headwise.gateway import gauges
 from headwise.gateway.gateway import ONE_BY_ONE, Gateway
 from headwise.golden_records import GoldenProver
 from headwise.repository.model_repository import ModelRepository
@@ -69,13 +69,17 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
     prove = GoldenProver(backend, timeout=settings.request_timeout, count=metrics.proved)
     repository = ModelRepository(source, backend, prove, failed=partial(metrics.reload_failed, "version"))
     memory = limited(settings.memory_watermark)
-    admission = Admission(settings.max_in_flight, settings.max_in_flight_per_model, memory, settings.max_rows)
-    metrics.watch(
-        "headwise_requests_in_flight", "Requests for models that are being answered.", lambda: admission.in_flight
+    admission = Admission(
+        settings.max_in_flight,
+        settings.max_in_flight_per_model,
+        memory,
+        settings.max_rows,
+        refused=metrics.refused,
     )
-    loop = asyncio.get_running_loop()
     logs.count_losses(metrics.lines_lost)
-    metrics.watch("headwise_event_loop_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks(loop)))
+    gauges.watch(metrics, admission, repository)
+    metrics.watch("headwise_backend_up", lambda: {(address,): up for address, up in backend.up.items()})
+    crowded = partial(metrics.refused, "queue")
     gateway = Gateway(
         backend,
         repository,
@@ -87,13 +91,16 @@ def build(settings: Settings, *, metrics: Metrics | None = None, shared_ports: b
                 wait=settings.batch_wait,
                 sizes=settings.allowed_batch_sizes,
                 queue=settings.queue_timeout,
-            )
+            ),
+            departed=metrics.departed,
+            refused=crowded,
         ),
-        turns=Batcher(replace(ONE_BY_ONE, queue=settings.queue_timeout)),
+        turns=Batcher(replace(ONE_BY_ONE, queue=settings.queue_timeout), refused=crowded),
         admission=admission,
         unbatched=settings.unbatched_models,
         access=_access(settings, metrics),
         tell_decisions=settings.log_decisions,
+        answers=metrics.answers,
     )
     grpc = GrpcServer(
         gateway,

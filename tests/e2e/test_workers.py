@@ -109,6 +109,26 @@ def test_connections_are_spread_and_every_worker_tells_the_same_sums(gateway: Ga
     assert scrapes in httpx.get(f"{gateway.url}/metrics").text
 
 
+def figures(gateway: GatewayProcess) -> dict[str, float]:
+    """Some of what /metrics tells, by whichever worker answers."""
+    text = httpx.get(f"{gateway.url}/metrics").text
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    wanted = ("requests_in_flight", "backend_up", "model_version", "predicted_labels_total", "confidence_ratio_count")
+    return {name: sum(sample.value for sample in samples if sample.name == f"headwise_{name}") for name in wanted}
+
+
+def test_gauges_and_answers_are_those_of_all_workers_also_after_one_was_killed(gateway: GatewayProcess) -> None:
+    classify(gateway, CONNECTIONS)
+    one = {"requests_in_flight": 0, "backend_up": 1, "model_version": 1}
+    told = {**one, "predicted_labels_total": CONNECTIONS, "confidence_ratio_count": CONNECTIONS}
+    gateway.wait_for(lambda: figures(gateway) == told)
+    assert [figures(gateway) for _ in range(6)] == [told] * 6
+    os.kill(workers(gateway)[0], signal.SIGKILL)
+    gateway.wait_for(lambda: gateway.log.count("worker cannot") == 0 and len(workers(gateway)) == 2)
+    time.sleep(1.5)  # for the new one to have told
+    assert figures(gateway) == told
+
+
 def test_a_worker_that_dies_is_restarted_and_requests_go_on(gateway: GatewayProcess) -> None:
     classify(gateway, CONNECTIONS)
     gateway.wait_for(lambda: len(logged(gateway, path=PATH)) == CONNECTIONS)  # counted, each of them

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
@@ -18,13 +18,20 @@ _NOTHING = nullcontext()
 class Admission:
     """in_flight, per_model: requests at once, of all models and of one. How long they wait is the batcher's to bound.
 
-    memory: of the process's control group; None: not watched. rows: of one request, `most_rows`. promised: bytes that
-    requests will take which no look has seen yet.
+    memory: of the process's control group; None: not watched. rows: of one request, `most_rows`. refused: told why a
+    request is. promised: bytes that requests will take which no look has seen yet.
     """
 
     def __init__(
-        self, in_flight: int = 8192, per_model: int = 4096, memory: Memory | None = None, rows: int = 2_000_000
+        self,
+        in_flight: int = 8192,
+        per_model: int = 4096,
+        memory: Memory | None = None,
+        rows: int = 2_000_000,
+        *,
+        refused: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._refused = refused
         self._most = in_flight
         self._most_per_model = per_model
         self.most_rows = rows
@@ -32,6 +39,11 @@ class Admission:
         self._models: dict[str, int] = {}
         self.promised = 0
         self.in_flight = 0
+
+    @property
+    def by_model(self) -> Mapping[str, int]:
+        """The requests that are being answered, by the name that they ask for; none that has none."""
+        return dict(self._models)
 
     def room(self, model: str) -> _Room:
         """Room for one request, in a `with` statement until it is answered.
@@ -46,8 +58,10 @@ class Admission:
             self.check_memory()
         here = self._models.get(model, 0)
         if self.in_flight >= self._most:
+            self._refused("in-flight")
             raise OverloadedError(f"{self.in_flight} requests are being answered, no more are taken at once")
         if here >= self._most_per_model:
+            self._refused("in-flight-of-model")
             raise OverloadedError(f"{here} requests for {model} are being answered, no more are taken at once")
         self.in_flight += 1
         self._models[model] = here + 1
@@ -83,6 +97,7 @@ class Admission:
         if size:
             memory.look()
         if memory.would_be_short(self.promised + size):
+            self._refused("memory")
             raise OverloadedError(f"memory runs short: {memory}")
 
     def memory_for(self, size: int) -> AbstractContextManager[object]:

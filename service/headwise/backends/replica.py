@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import PurePath
 from typing import TypeVar
 
 import structlog
@@ -49,6 +50,12 @@ class Replica:
         self.met = False
         self.in_flight = 0
         self.failure = ""
+
+    @property
+    def address(self) -> str:
+        """Its target as metrics tell it: the embedded model server's socket has another folder each time."""
+        scheme, _, path = self.server.target.rpartition(":")
+        return f"unix:{PurePath(path).name}" if scheme == "unix" else self.server.target
 
     @property
     def in_rotation(self) -> bool:

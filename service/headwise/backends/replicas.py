@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import structlog
@@ -55,6 +55,12 @@ class Replicas:
         self._budget = RetryBudget()
         self._rollout: Rollout[Replica] = Rollout()
         self._unknown = ""
+
+    @property
+    def up(self) -> Mapping[str, bool]:
+        """Which of them are in rotation, by address."""
+        replicas = tuple(self._replicas.values())
+        return {replica.address: replica.in_rotation for replica in replicas}
 
     async def run(self) -> None:
         """Keep watch until cancelled."""
@@ -144,7 +150,7 @@ class Replicas:
         except BackendUnavailableError:
             if not self._rotation or time.monotonic() >= deadline or not self._budget.spend():
                 raise
-        self._metrics.retried()
+        self._metrics.retried(replica.address)
         other = self._next(spec, replica)
         return await other.run(lambda server: call(server, deadline - time.monotonic()))
 
@@ -192,10 +198,12 @@ class Replicas:
             return
         self._unknown = ""
         gone = [replica for target, replica in self._replicas.items() if target not in targets]
+        known = self._replicas
         self._replicas = {
-            target: self._replicas.get(target) or Replica(self._connect(target), self._moved, self._vary)
-            for target in targets
+            target: known.get(target) or Replica(self._connect(target), self._moved, self._vary) for target in targets
         }
+        for target in self._replicas.keys() - known.keys():
+            self._metrics.met(self._replicas[target].address)
         self._rotate()
         for replica in gone:
             self._rollout.forget(replica)
@@ -204,7 +212,7 @@ class Replicas:
     def _moved(self, replica: Replica) -> None:
         if not replica.in_rotation:
             if replica.met:
-                self._metrics.ejected()
+                self._metrics.ejected(replica.address)
             self._rollout.forget(replica)
         self._rotate()
 

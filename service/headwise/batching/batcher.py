@@ -14,7 +14,7 @@ import asyncio
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -37,10 +37,21 @@ _PACES = 4096
 
 
 class Batcher:
-    """Puts requests together; one for a gateway. Use it within one event loop."""
+    """Puts requests together; one for a gateway. Use it within one event loop.
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    departed: told a call's owner, rows and requests. refused: told that a request is, since it would wait for too long.
+    """
+
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        departed: Callable[[Any, int, int], None] = lambda *_: None,
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
         self._limits = limits or Limits()
+        self._departed = departed
+        self._refused = refused
         self._lanes: dict[Hashable, Lane] = {}
         self._paces: dict[Hashable, Pace] = {}
         self._ready: deque[Lane] = deque()
@@ -84,6 +95,7 @@ class Batcher:
         if lane is None:
             lane = self._lanes[kind] = Lane(kind, work, self._pace(kind), asyncio.get_running_loop())
         elif lane.crowded(self._limits):
+            self._refused()
             raise OverloadedError(_CROWDED)
         member: Member[A] = Member(inputs, rows, size, asked, deadline, lane, trace)
         lane.waiting.append(member)
@@ -142,7 +154,9 @@ class Batcher:
                 task = loop.create_task(batch.run(lane.work, members), context=Context())
                 self._calls += 1
                 self._owned[owner] += 1
-                task.add_done_callback(partial(self._landed, lane, lane.depart(task, members, now)))
+                journey = lane.depart(task, members, now)
+                task.add_done_callback(partial(self._landed, lane, journey))
+                self._departed(owner, journey.rows, len(members))
                 if lane.waiting:
                     lane.queued = True
                     self._ready.append(lane)
@@ -199,6 +213,7 @@ class Batcher:
                 waited = f"the model server did not answer within {clock - member.since:.3g} s"
                 member.answer.set_exception(BackendTimeoutError(waited))
             elif waiting and member.lane.overdue(member, self._limits, clock):
+                self._refused()
                 member.answer.set_exception(OverloadedError(_CROWDED))
             else:
                 left = min(left, member.deadline, now + self._limits.queue if waiting else math.inf)

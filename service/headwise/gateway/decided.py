@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwise.gateway.classification import Classification
-from headwise.heads import Prediction
+from headwise.telemetry.answers import counts as counted
 from headwise.telemetry.trail import Counts
 
 
@@ -36,7 +36,9 @@ def decided(answer: Classification) -> tuple[Counts, dict[str, int]]:
             if on := decisions[start].nonzero()[0].tolist():
                 labels[name] = {prediction.classes[index]: 1 for index in on}
             continue
-        counts = _counts(prediction, start, stop)
+        counts = counted(
+            None if indices is None else indices[start:stop], None if decisions is None else decisions[start:stop]
+        )
         if counts is None:
             continue
         if counts[0]:
@@ -44,16 +46,6 @@ def decided(answer: Classification) -> tuple[Counts, dict[str, int]]:
         if found := _by_label(counts[1:], prediction.classes):
             labels[name] = found
     return labels, abstained
-
-
-def _counts(prediction: Prediction, start: int, stop: int) -> NDArray[Any] | None:
-    """How many rows were abstained from, then how often each class was answered; None where there are no classes."""
-    if prediction.indices is not None:
-        return np.bincount(prediction.indices[start:stop].ravel() + 1, minlength=1)
-    if prediction.decisions is not None:
-        decisions = prediction.decisions[start:stop]
-        return np.append(0, decisions.reshape(-1, decisions.shape[-1]).sum(axis=0))
-    return None
 
 
 def _by_label(counts: NDArray[Any], classes: tuple[str, ...]) -> dict[str, int]:

@@ -22,6 +22,7 @@ from headwise.repository.model_repository import ModelRepository
 from headwise.repository.model_spec import ModelSpec
 from headwise.repository.served_model import ServedModel
 from headwise.telemetry import trail
+from headwise.telemetry.answers import Answers
 from headwise.telemetry.metrics import Metrics
 from headwise.tripwires import Tripwires
 
@@ -33,7 +34,8 @@ class Gateway(RawCalls):
     """Answers by head cards, for models of the repository through the backend; and passes on what is raw.
 
     batcher: of heads' calls. turns: of calls that travel alone: raw numbers, and those of the unbatched models, whose
-    rows depend on one another. tell_decisions: whether the log learns which labels were answered.
+    rows depend on one another. tell_decisions: whether the log learns which labels were answered. answers: where they
+    are counted.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Gateway(RawCalls):
         unbatched: frozenset[str] = frozenset(),
         access: Access | None = None,
         tell_decisions: bool = True,
+        answers: Answers | None = None,
     ) -> None:
         super().__init__(
             backend,
@@ -64,6 +67,7 @@ class Gateway(RawCalls):
         self._calls: dict[ModelSpec, HeadCall] = {}
         self._tripwires = tripwires or Tripwires(Metrics())
         self._tell_decisions = tell_decisions
+        self._answers = answers or Answers()
 
     async def classify(
         self,
@@ -152,7 +156,7 @@ class Gateway(RawCalls):
             self._calls.clear()
         model = await self.resolve(spec, timeout=left(deadline), verb="predict")
         alone = spec.name in self._unbatched
-        call = HeadCall(model, spec.signature_name, outputs, self._backend, self._tripwires, alone=alone)
+        call = HeadCall(model, spec.signature_name, outputs, self._backend, self._tripwires, self._answers, alone)
         # A label is the model server's to move.
         if spec.label is None and not outputs and snapshot is self.repository.snapshot:
             self._calls[spec] = call

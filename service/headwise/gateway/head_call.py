@@ -31,6 +31,7 @@ from headwise.repository.model_spec import ModelSpec
 from headwise.repository.served_model import ServedModel
 from headwise.savedmodel import Signature
 from headwise.savedmodel.signature import NUMPY_DTYPES
+from headwise.telemetry.answers import Answers
 from headwise.tripwires import HeadWarning, Place, Tripwires
 
 _OF_A_ROW = frozenset({"INVALID_ARGUMENT", "OUT_OF_RANGE", "FAILED_PRECONDITION"})
@@ -72,7 +73,7 @@ class OfLists(NamedTuple):
 class HeadCall:
     """Made once for many requests; the `Work` of the batcher. outputs: wanted as they come, besides the heads'.
 
-    alone: each request travels by itself, since rows depend on one another.
+    answers: where they are counted. alone: each request travels by itself, since rows depend on one another.
 
     Raises: HeadConfigError if the card is refused; HeadNotFoundError if it says nothing of the signature;
     InvalidRequestError for outputs that the signature does not have.
@@ -83,6 +84,7 @@ class HeadCall:
     outputs: tuple[str, ...]
     backend: Backend
     tripwires: Tripwires
+    answers: Answers = field(default_factory=Answers)
     alone: bool = False
     heads: Mapping[str, Head] = field(init=False, repr=False)
     """By output name."""
@@ -188,6 +190,8 @@ class HeadCall:
         warnings: tuple[HeadWarning, ...] = ()
         for name, head in self.heads.items():
             warnings += self._warnings(name, head, predictions[name], requests)
+        for name, made in predictions.items():
+            self.answers.add(self.model.name, self.model.version, name, made)
         heads = {name: HeadAnswer(self.heads[name], made, outputs[name]) for name, made in predictions.items()}
         return BatchAnswer(self.model, heads, warnings, {name: outputs[name] for name in self.outputs})
 

@@ -87,6 +87,17 @@ class Version:
         return None
 
     @property
+    def state(self) -> str:
+        """What becomes of it, as metrics tell it: one of VERSION_STATES."""
+        if self.admitted:
+            return "serving" if self.model.waiting is None else "outdated"
+        if self.unserved:
+            return "unserved"
+        if self.answers:
+            return "raw"
+        return "pending" if self.problem is not None and self.problem[0] == ModelNotReadyError.code else "refused"
+
+    @property
     def settled(self) -> bool:
         """Nothing will change without somebody's doing: it serves, or it is refused."""
         return self.unserved or self.problem is None or self.problem[0] != ModelNotReadyError.code

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from headwise.telemetry import logs
 from headwise.telemetry.lines import Event
-from headwise.telemetry.metrics import OTHER, Metrics
+from headwise.telemetry.metric_table import AT_THE_DOOR, OTHER
+from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.trail import Counts, Trail
 
 if TYPE_CHECKING:
@@ -67,10 +68,14 @@ class Requests:
         traced: list[tuple[int, Trace]] = []
         for at, (verb, model, status, started, seconds, _, _, _, trail) in enumerate(requests):
             took.setdefault((verb, model, status), []).append(seconds)
-            if trail is not None and trail.stages is not None:
+            if trail is None:
+                continue
+            if trail.stages is not None:
                 stages.setdefault(model, []).append(trail.stages.seconds(started, started + seconds))
-            if trail is not None and trail.trace is not None and trail.trace.sampled:
+            if trail.trace is not None and trail.trace.sampled:
                 traced.append((at, trail.trace))
+            if trail.code is not None and trail.code in AT_THE_DOOR:
+                self._metrics.refused(trail.code)
         for (verb, model, status), all_seconds in took.items():
             self._metrics.observe(self._surface, verb, self._named(model), str(status), all_seconds)
         for model, all_stages in stages.items():

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from headwise.telemetry.report import ReportFiles, Reports
 
-def share(folder: Path, number: int) -> CollectorRegistry:
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """registry: what all processes tell together. files: where this one tells what the library does not keep."""
+
+    registry: CollectorRegistry
+    files: ReportFiles
+
+
+def share(folder: Path, number: int) -> Shared:
     """Keep what this process counts from now on in files of the folder; the registry sums those of all processes.
 
     number: the process's own. One that takes the number of a process that ended goes on from its figures, so
@@ -19,4 +30,6 @@ def share(folder: Path, number: int) -> CollectorRegistry:
     values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
     summed = CollectorRegistry()
     MultiProcessCollector(summed, str(folder))  # type: ignore[no-untyped-call]
-    return summed
+    files = ReportFiles(folder, number)
+    summed.register(Reports(files.read))
+    return Shared(summed, files)

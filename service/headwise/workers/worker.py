@@ -42,17 +42,19 @@ def main(argument: str) -> None:
 async def _work(duty: Duty) -> None:
     stop = stop_signal()
     settings = duty.settings
-    application = build(settings, metrics=Metrics(share(duty.folder, duty.number)), shared_ports=True)
+    metrics = Metrics(share(duty.folder, duty.number))
+    application = build(settings, metrics=metrics, shared_ports=True)
     # Once it listens it has its part of the connections: it knows its models first, so that a restart refuses none.
     await server.look(application)
     listeners = server.listen_all(settings, shared=True)
-    leaving = asyncio.create_task(_leave(duty, stop))
+    others = [asyncio.create_task(_leave(duty, stop)), asyncio.create_task(metrics.tell())]
     try:
         await server.serve(
             application, listeners, stop, announce=duty.report, say=lambda _: None, starting=duty.starting
         )
     finally:
-        leaving.cancel()
+        for task in others:
+            task.cancel()
 
 
 async def _leave(duty: Duty, stop: Stop) -> None:

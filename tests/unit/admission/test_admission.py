@@ -1,5 +1,6 @@
 """More than a process can carry is refused before anything is done for it."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,18 @@ def test_a_request_that_fails_gives_its_room_back() -> None:
     assert admission.in_flight == 0
 
 
+def test_why_a_request_is_refused_is_told_and_who_is_being_answered() -> None:
+    told: list[str] = []
+    admission = Admission(in_flight=2, per_model=1, refused=told.append)
+    with admission.room("a"), suppress(OverloadedError):
+        admission.enter("a")
+    with admission.room("a"), admission.room("b"), suppress(OverloadedError):
+        assert admission.by_model == {"a": 1, "b": 1}
+        admission.enter("c")
+    assert told == ["in-flight-of-model", "in-flight"]
+    assert admission.by_model == {}
+
+
 def test_one_request_has_so_many_rows_and_no_more() -> None:
     Admission(rows=3).check_rows(3)
     with pytest.raises(PayloadTooLargeError, match=r"4 rows, 3 are taken \(max_rows\)"):
@@ -58,13 +71,14 @@ def group(tmp_path: Path) -> ControlGroup:
 
 
 def test_near_the_limit_nothing_more_is_taken_and_further_off_it_is_again(group: ControlGroup) -> None:
-    memory = group.memory()
-    admission = Admission(memory=memory)
+    memory, told = group.memory(), list[str]()
+    admission = Admission(memory=memory, refused=told.append)
     with admission.room("a"):
         group.use(901)
         memory.look()
         with pytest.raises(OverloadedError, match="memory runs short: 901 of 1000 MiB"), admission.room("a"):
             pass
+        assert told == ["memory"]
         group.use(899)
         memory.look()
         with admission.room("a"):

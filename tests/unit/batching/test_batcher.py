@@ -119,6 +119,18 @@ async def begun(batcher: Batcher, work: Doubling, *requests: Arrays, **options: 
     return tasks
 
 
+async def test_every_call_that_sets_out_is_told_with_its_rows_and_requests() -> None:
+    told: list[tuple[Any, int, int]] = []
+    batcher = Batcher(departed=lambda *call: told.append(call))
+    work = Doubling(owner="m", held=asyncio.Event())
+    tasks = await begun(batcher, work, rows(1.0, 2.0), rows(3.0))
+    tasks += await begun(batcher, work, rows(4.0))
+    assert work.held is not None
+    work.held.set()
+    await asyncio.gather(*tasks)
+    assert told == [("m", 3, 2), ("m", 1, 1)]
+
+
 async def test_bad_rows_cost_one_call_after_the_other() -> None:
     """A model server takes only so many calls at once, and good mates must not be refused for that."""
     work = Doubling(bad=frozenset({1.0, 6.0, 11.0}))

@@ -52,7 +52,8 @@ async def ask(batcher: Batcher, work: Serial) -> str:
 
 async def test_what_would_wait_for_too_long_is_refused_at_once_and_the_rest_is_answered_in_time() -> None:
     """Twice what the backend can do: it stays busy, and whoever is taken waits for about a tenth of a second."""
-    work, batcher = Serial(0.004), Batcher(Limits(queue=0.1))
+    told: list[None] = []
+    work, batcher = Serial(0.004), Batcher(Limits(queue=0.1), refused=lambda: told.append(None))
     loop = asyncio.get_running_loop()
     for _ in range(3):
         await ask(batcher, work)
@@ -60,8 +61,8 @@ async def test_what_would_wait_for_too_long_is_refused_at_once_and_the_rest_is_a
 
     async def timed() -> None:
         began = loop.time()
-        told = await ask(batcher, work)
-        took[told].append(loop.time() - began)
+        came_to = await ask(batcher, work)
+        took[came_to].append(loop.time() - began)
 
     began = loop.time()
     async with asyncio.TaskGroup() as group:
@@ -70,6 +71,7 @@ async def test_what_would_wait_for_too_long_is_refused_at_once_and_the_rest_is_a
             await asyncio.sleep(0.002)
     done = work.rows / (loop.time() - began)
     assert len(took["refused"]) > 100, "half of them are too many"
+    assert len(told) == len(took["refused"])
     assert max(took["refused"]) < 0.05, "a refusal needs no waiting"
     late = sorted(took["answered"])[len(took["answered"]) // 2 :]
     assert late[len(late) // 2] < 0.5, "without a bound it would be a second and a half by the end"

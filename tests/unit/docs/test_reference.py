@@ -10,6 +10,7 @@ from headwise.access.scopes import EVERY, VERBS
 from headwise.api.status import STATUSES, status_of
 from headwise.errors import HeadwiseError
 from headwise.settings import Settings
+from headwise.telemetry.metric_table import METRICS, REFUSALS, VERSION_STATES, WATCHED_FILES
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -35,6 +36,16 @@ def test_every_setting_stands_with_its_default_its_flag_and_its_meaning() -> Non
     with_table = runpy.run_path(str(DOCS / "settings_table.py"))["with_table"]
     assert with_table(page) == page, "regenerate it: python docs/settings_table.py"
     assert rows("settings.md").keys() == Settings.model_fields.keys()
+
+
+def test_every_metric_stands_with_its_labels_and_its_meaning() -> None:
+    documented = rows("metrics.md")
+    labels = {label for metric in METRICS.values() for label in metric.labels}
+    assert documented.keys() == METRICS.keys() | labels
+    for name, metric in METRICS.items():
+        assert documented[name] == [metric.kind, ", ".join(f"`{label}`" for label in metric.labels), metric.meaning]
+    for values, told in ((REFUSALS, "reason"), (VERSION_STATES, "state"), (WATCHED_FILES, "what")):
+        assert [value for value in values if f"`{value}`" not in documented[told][0]] == []
 
 
 def test_every_verb_of_a_scope_stands_with_what_it_grants() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from headwise.telemetry.metrics import OTHER, Metrics
+from headwise.telemetry.metric_table import OTHER, REFUSALS
+from headwise.telemetry.metrics import Metrics
 from headwise.telemetry.requests import LONGEST, Answered, Requests
 from headwise.telemetry.trail import STAGES, Stages, Trail
 
@@ -137,3 +138,16 @@ async def test_those_of_a_turn_are_written_when_it_ends() -> None:
         log.answered_soon(answered())
         await asyncio.sleep(0)
     assert len(lines) == 1
+
+
+def test_who_is_refused_at_the_door_is_counted_by_the_code() -> None:
+    log, metrics = requests()
+    for code in ("rate-limited", "unauthenticated", "rate-limited", "model-not-found", None):
+        trail = Trail()
+        trail.code = code
+        log.answered(answered(trail=trail))
+    log.answered(answered())
+    refused = {
+        reason: metrics.registry.get_sample_value("headwise_refusals_total", {"reason": reason}) for reason in REFUSALS
+    }
+    assert {reason: count for reason, count in refused.items() if count} == {"rate-limited": 2, "unauthenticated": 1}

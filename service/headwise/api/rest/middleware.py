@@ -18,7 +18,7 @@ from headwise.api.rest.path_forms import route_of
 from headwise.api.rest.watch import Watch
 from headwise.api.timeouts import Timeouts
 from headwise.telemetry import trail
-from headwise.telemetry.metrics import OTHER
+from headwise.telemetry.metric_table import OTHER
 from headwise.telemetry.requests import Answered, Requests
 
 if TYPE_CHECKING:
