@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextvars import Context
+from functools import wraps
+from typing import Any, ParamSpec
 
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -14,9 +16,21 @@ from opentelemetry.trace import format_span_id, format_trace_id
 from headwise.telemetry.traces.tracing import Tracing
 from headwise.telemetry.trail import STAGES
 
+P = ParamSpec("P")
+
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED, UNSAMPLED = f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-00"
 """What a caller's `traceparent` says."""
+
+
+def apart(test: Callable[P, None]) -> Callable[P, None]:
+    """A test whose request, which the thread would take for its own from then on, no later test shall know of."""
+
+    @wraps(test)
+    def run(*arguments: P.args, **named: P.kwargs) -> None:
+        Context().run(test, *arguments, **named)
+
+    return run
 
 
 class Spans:

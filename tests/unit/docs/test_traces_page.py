@@ -9,7 +9,7 @@ from headwise.telemetry.requests import Answered
 from headwise.telemetry.traces import attributes
 from headwise.telemetry.traces.trace import SharedCall
 from headwise.telemetry.trail import STAGES, Trail
-from support.spans import Spans, said
+from support.spans import Spans, apart, said
 
 PAGE = (Path(__file__).parents[3] / "docs" / "traces.md").read_text("utf-8")
 
@@ -34,6 +34,7 @@ def every_attribute() -> set[str]:
     }
 
 
+@apart
 def test_each_attribute_has_its_row() -> None:
     table = PAGE.partition("| attribute |")[2].partition("\n\n")[0]
     assert set(re.findall(r"`([a-z0-9_]+(?:\.[a-z0-9_]+)+)`", table)) - {"errors.md"} == every_attribute()

@@ -1,14 +1,13 @@
 """What begins spans, of requests and in a model server."""
 
 import time
-from contextvars import Context
 
 import pytest
 
 from headwise.telemetry.requests import Answered
 from headwise.telemetry.traces.trace import SharedCall, moments
 from headwise.telemetry.trail import Trail
-from support.spans import SAMPLED, SPAN, TRACE, UNSAMPLED, Spans, add_up, ids, said
+from support.spans import SAMPLED, SPAN, TRACE, UNSAMPLED, Spans, add_up, apart, ids, said
 
 METHOD = "tensorflow.serving.PredictionService/Predict"
 
@@ -24,6 +23,7 @@ def test_moments_are_those_of_the_world() -> None:
     assert wall(10.5) - wall(10.0) == 500_000_000
 
 
+@apart
 def test_stages_are_made_of_moments_and_leave_no_gap() -> None:
     spans = Spans()
     told = request(spans)
@@ -41,6 +41,7 @@ def test_stages_are_made_of_moments_and_leave_no_gap() -> None:
     assert (queue.end_time or 0) - (queue.start_time or 0) == pytest.approx(200, abs=20)
 
 
+@apart
 def test_a_request_that_is_not_recorded_keeps_nothing() -> None:
     spans = Spans()
     told = request(spans, UNSAMPLED)
@@ -88,12 +89,9 @@ def test_how_a_call_ended_is_told_and_not_in_the_errors_words(status: str | None
     assert "secret" not in span.to_json()
 
 
+@apart
 def test_a_call_that_nobodys_request_caused_is_no_span() -> None:
     spans = Spans()
-
-    def outside() -> None:
-        with spans.tracing.calling("ModelService/GetModelStatus", "models:8500") as metadata:
-            assert metadata is None
-
-    Context().run(outside)
+    with spans.tracing.calling("ModelService/GetModelStatus", "models:8500") as metadata:
+        assert metadata is None
     assert spans.all == ()
