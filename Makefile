@@ -120,9 +120,10 @@ audit: .venv-audit/.complete ## known vulnerabilities of what is locked; needs a
 
 check: lint types imports security proto-check coverage test ## what CI runs, but for fuzz-quick and test-system
 
-lint: $(ENVIRONMENT) ## ruff
+lint: $(ENVIRONMENT) ## ruff; hadolint
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(BIN)/hadolint service/Dockerfile
 
 format: $(ENVIRONMENT) ## format the code
 	@$(BIN)/ruff check --fix
@@ -152,10 +153,11 @@ proto-baseline: $(ENVIRONMENT) ## what headwise.v1 is now is what it is held aga
 	@cd proto && ../$(BIN)/buf build --path headwise/v1 -o $(BASELINE)
 
 lock: $(ENVIRONMENT) ## pin every dependency with its hashes
-	@for lock in "gateway:" "embedded:--extra embedded -c requirements/gateway.txt" \
-	  "dev:--all-extras --group dev -c requirements/embedded.txt"; do \
-	  $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header --no-annotate $${lock#*:} -o requirements/$${lock%%:*}.txt $(LOCK_FLAGS) || exit 1; done
+	@for lock in "gateway:pyproject.toml" "embedded:pyproject.toml --extra embedded -c requirements/gateway.txt" \
+	  "train:requirements/train.in --no-emit-package numpy -c requirements/embedded.txt" \
+	  "dev:pyproject.toml --all-extras --group dev -c requirements/embedded.txt -c requirements/train.txt"; do \
+	  $(BIN)/uv pip compile $${lock#*:} --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate -o requirements/$${lock%%:*}.txt $(LOCK_FLAGS) || exit 1; done
 	@$(BIN)/uv pip compile requirements/audit.in --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -o requirements/audit.txt $(LOCK_FLAGS)
 	@for peer in $(SERVING); do \
