@@ -9,7 +9,7 @@ test test-quick coverage: export OMP_NUM_THREADS := 1
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 EXAMPLES := tumor wine digits parity parity_logit parity_two digit_traits severity diabetes
 
-.PHONY: faults soak help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost bench bench-quick wrk check lint format types imports security fuzz fuzz-quick sbom audit proto proto-check proto-baseline lock clean
+.PHONY: e2e-compose podman faults soak help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost bench bench-quick wrk check lint format types imports security fuzz fuzz-quick sbom audit proto proto-check proto-baseline lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -31,7 +31,7 @@ $(ENVIRONMENT): requirements/dev.txt
 	@touch $@
 
 test: $(ENVIRONMENT) .venv-clients/.complete ## every test that needs nothing beyond PyPI
-	@$(BIN)/python -m pytest -m "not system and not thorough" $(PARALLEL) $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -m "not system and not thorough and not engine" $(PARALLEL) $(PYTEST_FLAGS)
 
 test-quick: $(ENVIRONMENT) ## the unit tests, under a minute
 	@$(BIN)/python -m pytest -m "not system" $(PARALLEL) tests/unit $(PYTEST_FLAGS)
@@ -39,6 +39,12 @@ test-quick: $(ENVIRONMENT) ## the unit tests, under a minute
 test-system: $(ENVIRONMENT) ## the tests that need Debian packages; installs them
 	@(command -v curl && command -v unzip) >/dev/null || (apt-get update -qq && apt-get install -qq -y curl unzip)
 	@$(BIN)/python -m pytest -m "system and not thorough" $(PYTEST_FLAGS)
+
+e2e-compose: $(ENVIRONMENT) ## build, `docker compose up`, kill, `down`, on Docker or podman; 5 minutes, then 2
+	@$(BIN)/python -m pytest -m engine $(PYTEST_FLAGS)
+
+podman: ## install an engine for e2e-compose, where there is none; Debian, as root
+	@apt-get update -qq && apt-get install -qq -y --no-install-recommends podman runc netavark aardvark-dns iptables catatonit mmdebstrap
 
 faults: $(ENVIRONMENT) wrk ## every fault of docs/faults.md, which it rewrites; Linux, as root, 12 minutes
 	@(command -v nft && command -v faketime) >/dev/null || (apt-get update -qq && apt-get install -qq -y nftables faketime)
