@@ -111,10 +111,15 @@ def test_a_service_is_nobody_and_writes_nothing(stack: Stack) -> None:
     assert {stack.python(service, writes) for service in ("gateway", "model-server")} == {"65532 []"}
 
 
-def test_the_model_server_reaches_nobody_outside(stack: Stack) -> None:
-    """192.0.2.1 is nobody's; without a way out the system says so at once."""
-    tries = "import socket; print(socket.socket().connect_ex(('192.0.2.1', 80)))"
-    assert stack.python("model-server", tries) == str(101), "ENETUNREACH"
+def test_the_model_server_reaches_the_gateway_and_no_other_network(stack: Stack) -> None:
+    networks = stack.engine.inspect(f"{PROJECT}-gateway-1")["NetworkSettings"]["Networks"]
+    addresses = {name.removeprefix(f"{PROJECT}_"): network["IPAddress"] for name, network in networks.items()}
+
+    def reached(address: str) -> bool:
+        tries = f"import socket; s = socket.socket(); s.settimeout(3); print(s.connect_ex(('{address}', 8080)))"
+        return stack.python("model-server", tries) == "0"
+
+    assert {name: reached(address) for name, address in addresses.items()} == {"models": True, "default": False}
 
 
 def test_a_model_server_that_is_killed_comes_back(stack: Stack, record_property: Summarize) -> None:
