@@ -12,7 +12,7 @@ EXAMPLES := tumor wine digits parity parity_logit parity_two digit_traits severi
 .PHONY: e2e-compose podman faults soak help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost bench bench-quick wrk check lint format types imports security fuzz fuzz-quick sbom audit proto proto-check proto-baseline lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 serve: models ## train the example models if they are missing, then serve them on 127.0.0.1:8080
 	@echo "[3/3] serving; Ctrl-C stops"
@@ -41,7 +41,7 @@ test-system: $(ENVIRONMENT) ## the tests that need Debian packages; installs the
 	@$(BIN)/python -m pytest -m "system and not thorough" $(PYTEST_FLAGS)
 
 e2e-compose: $(ENVIRONMENT) ## build, `docker compose up`, kill, `down`, on Docker or podman; 5 minutes, then 2
-	@$(BIN)/python -m pytest -m engine $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -m engine tests/system $(PYTEST_FLAGS)
 
 podman: ## install an engine for e2e-compose, where there is none; Debian, as root
 	@apt-get update -qq && apt-get install -qq -y --no-install-recommends podman runc netavark aardvark-dns iptables catatonit mmdebstrap
