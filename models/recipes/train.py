@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         missing = [name for name in wanted if options.force or not is_exported(options.models / name)]
         if missing:
             return _train_all(missing, options.models)
-        print(f"{_counted(len(wanted))} in {options.models}: already there")
+        found = f"{_counted(len(wanted))} in {options.models}: already there"
+        print(found if wanted else f"{options.listed_in} lists no example model in {options.models}")
         return 0
     except KeyboardInterrupt:
         print("\ninterrupted: the models that were finished are kept", file=sys.stderr)

@@ -222,7 +222,7 @@ def test_only_what_a_model_config_file_serves_from_the_folder_is_trained(tmp_pat
         'config { name: "tumor" base_path: "/elsewhere/tumor" } }'
     )
     done = train(models, "--listed-in", str(file))
-    assert (done.returncode, done.stdout) == (0, f"0 example models in {models}: already there\n")
+    assert (done.returncode, done.stdout) == (0, f"{file} lists no example model in {models}\n")
     assert not models.exists()
 
     file.write_text(f'model_config_list {{ config {{ name: "wine" base_path: "{models}/wine" }} }}')
