@@ -9,10 +9,10 @@ test test-quick coverage: export OMP_NUM_THREADS := 1
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 EXAMPLES := tumor wine digits parity parity_logit parity_two digit_traits severity diabetes
 
-.PHONY: faults soak help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost bench bench-quick wrk check lint format types imports security fuzz fuzz-quick sbom audit proto proto-check proto-baseline lock clean
+.PHONY: e2e-compose podman faults soak help serve models test test-quick coverage test-system bench-tripwires bench-inspect bench-calibration bench-calibration-cost bench bench-quick wrk check lint format types imports security fuzz fuzz-quick sbom audit proto proto-check proto-baseline lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 serve: models ## train the example models if they are missing, then serve them on 127.0.0.1:8080
 	@echo "[3/3] serving; Ctrl-C stops"
@@ -31,7 +31,7 @@ $(ENVIRONMENT): requirements/dev.txt
 	@touch $@
 
 test: $(ENVIRONMENT) .venv-clients/.complete ## every test that needs nothing beyond PyPI
-	@$(BIN)/python -m pytest -m "not system and not thorough" $(PARALLEL) $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -m "not system and not thorough and not engine" $(PARALLEL) $(PYTEST_FLAGS)
 
 test-quick: $(ENVIRONMENT) ## the unit tests, under a minute
 	@$(BIN)/python -m pytest -m "not system" $(PARALLEL) tests/unit $(PYTEST_FLAGS)
@@ -47,6 +47,11 @@ test-system: $(ENVIRONMENT) .prometheus/.complete ## the tests that need Debian 
 	@rm -rf .prometheus && mkdir .prometheus
 	@apt-get update -qq && cd .prometheus && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .
 	@touch $@
+e2e-compose: $(ENVIRONMENT) ## build, `docker compose up`, kill, `down`, on Docker or podman; 5 minutes, then 2
+	@$(BIN)/python -m pytest -m engine tests/system $(PYTEST_FLAGS)
+
+podman: ## install an engine for e2e-compose, where there is none; Debian, as root
+	@apt-get update -qq && apt-get install -qq -y --no-install-recommends podman runc netavark aardvark-dns iptables catatonit mmdebstrap
 
 faults: $(ENVIRONMENT) wrk ## every fault of docs/faults.md, which it rewrites; Linux, as root, 12 minutes
 	@(command -v nft && command -v faketime) >/dev/null || (apt-get update -qq && apt-get install -qq -y nftables faketime)
@@ -128,9 +133,10 @@ audit: .venv-audit/.complete ## known vulnerabilities of what is locked; needs a
 
 check: lint types imports security proto-check coverage test ## what CI runs, but for fuzz-quick and test-system
 
-lint: $(ENVIRONMENT) ## ruff
+lint: $(ENVIRONMENT) ## ruff; hadolint
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+	@$(BIN)/hadolint service/Dockerfile
 
 format: $(ENVIRONMENT) ## format the code
 	@$(BIN)/ruff check --fix
@@ -160,10 +166,11 @@ proto-baseline: $(ENVIRONMENT) ## what headwise.v1 is now is what it is held aga
 	@cd proto && ../$(BIN)/buf build --path headwise/v1 -o $(BASELINE)
 
 lock: $(ENVIRONMENT) ## pin every dependency with its hashes
-	@for lock in "gateway:--extra traces" "embedded:--extra embedded --extra traces -c requirements/gateway.txt" \
-	  "dev:--all-extras --group dev -c requirements/embedded.txt"; do \
-	  $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header --no-annotate $${lock#*:} -o requirements/$${lock%%:*}.txt $(LOCK_FLAGS) || exit 1; done
+	@for lock in "gateway:pyproject.toml --extra traces" "embedded:pyproject.toml --extra embedded --extra traces -c requirements/gateway.txt" \
+	  "train:requirements/train.in --no-emit-package numpy -c requirements/embedded.txt" \
+	  "dev:pyproject.toml --all-extras --group dev -c requirements/embedded.txt -c requirements/train.txt"; do \
+	  $(BIN)/uv pip compile $${lock#*:} --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate -o requirements/$${lock%%:*}.txt $(LOCK_FLAGS) || exit 1; done
 	@$(BIN)/uv pip compile requirements/audit.in --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate -o requirements/audit.txt $(LOCK_FLAGS)
 	@for peer in $(SERVING); do \

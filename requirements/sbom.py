@@ -1,4 +1,4 @@
-"""Writes what the two images are made of as CycloneDX, from their locks: python requirements/sbom.py [FOLDER].
+"""Writes what the images that serve are made of as CycloneDX, from their locks: python requirements/sbom.py [FOLDER].
 
 Names, versions and hashes are those of the lock. Licences and dependencies are those that are installed beside this
 script; a package that is not (it is for another system) has neither.

@@ -32,13 +32,14 @@ BUDGET_SECONDS = 180
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: all models are there; 1: a model could not be trained or falls short; 130: interrupted."""
     options = _parser().parse_args(arguments)
-    wanted = options.only or NAMES
-    missing = [name for name in wanted if options.force or not is_exported(options.models / name)]
-    if not missing:
-        print(f"{_counted(len(wanted))} in {options.models}: already there")
-        return 0
     try:
-        return _train_all(missing, options.models)
+        wanted = options.only or (_listed(options.listed_in, options.models) if options.listed_in else NAMES)
+        missing = [name for name in wanted if options.force or not is_exported(options.models / name)]
+        if missing:
+            return _train_all(missing, options.models)
+        found = f"{_counted(len(wanted))} in {options.models}: already there"
+        print(found if wanted else f"{options.listed_in} lists no example model in {options.models}")
+        return 0
     except KeyboardInterrupt:
         print("\ninterrupted: the models that were finished are kept", file=sys.stderr)
         return 130
@@ -58,11 +59,27 @@ def is_exported(folder: Path) -> bool:
     return any(folder.glob("[0-9]*/assets.extra/head.json"))
 
 
+def _listed(file: Path, models: Path) -> list[str]:
+    """The example models that a model config file serves from the repository; its other models are their owner's."""
+    from headwise.errors import ConfigurationError  # noqa: PLC0415 - without it installed, main says what to do
+    from headwise.repository.sources import ModelConfigFile  # noqa: PLC0415
+
+    try:
+        locations = ModelConfigFile(file).locations()
+    except ConfigurationError as error:
+        sys.exit(f"cannot tell which example models are wanted: {error}")
+    return [name for name in NAMES if name in locations and locations[name].base_path == models / name]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Train and export the example models that are missing (about half a minute for all)."
     )
-    parser.add_argument("--only", nargs="+", choices=NAMES, metavar="NAME", help=f"of: {', '.join(NAMES)}")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--only", nargs="+", choices=NAMES, metavar="NAME", help=f"of: {', '.join(NAMES)}")
+    which.add_argument(
+        "--listed-in", type=Path, metavar="FILE", help="only those that this model config file serves from DIR"
+    )
     parser.add_argument("--force", action="store_true", help="train again, and export as the next version")
     parser.add_argument(
         "--models",

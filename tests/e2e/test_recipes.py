@@ -213,6 +213,31 @@ def test_force_trains_again_as_the_next_version(examples: Examples, tmp_path: Pa
     }
 
 
+def test_only_what_a_model_config_file_serves_from_the_folder_is_trained(tmp_path: Path) -> None:
+    """What docker-compose.yml starts with: a file of other models, or of a tumor elsewhere, asks for nothing."""
+    models = tmp_path / "models"
+    file = tmp_path / "models.config"
+    file.write_text(
+        f'model_config_list {{ config {{ name: "mine" base_path: "{models}/mine" }} '
+        'config { name: "tumor" base_path: "/elsewhere/tumor" } }'
+    )
+    done = train(models, "--listed-in", str(file))
+    assert (done.returncode, done.stdout) == (0, f"{file} lists no example model in {models}\n")
+    assert not models.exists()
+
+    file.write_text(f'model_config_list {{ config {{ name: "wine" base_path: "{models}/wine" }} }}')
+    assert train(models, "--listed-in", str(file)).returncode == 0
+    assert [entry.name for entry in models.iterdir()] == ["wine"]
+
+
+def test_a_model_config_file_that_cannot_be_read_is_said_in_one_line(tmp_path: Path) -> None:
+    done = train(tmp_path, "--listed-in", str(tmp_path / "none.config"))
+
+    assert done.returncode == 1
+    assert "none.config" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_unknown_name_is_wrong_usage(tmp_path: Path) -> None:
     done = train(tmp_path, "--only", "iris")
 

