@@ -32,7 +32,7 @@ async def resolve(host: str, port: int) -> tuple[str, ...]:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             answer.set_result(tuple(dict.fromkeys(str(address[0]) for *_, address in found)))
-        except (OSError, UnicodeError) as error:
+        except BaseException as error:  # noqa: BLE001  # whatever it is: one that is not told would be waited for for ever
             answer.set_exception(error)
 
     threading.Thread(target=ask, name="resolver", daemon=True).start()
@@ -55,13 +55,16 @@ def lookup(backend: str, resolver: Resolve = resolve, patience: float = _PATIENC
         nonlocal asking
         asked = asking = asking or asyncio.create_task(resolver(host, int(port)))
         await asyncio.wait({asked}, timeout=patience)
-        try:
-            if not asked.done():  # the next look-up waits for it, too: a resolver that hangs is not asked twice
-                raise TimeoutError(f"not looked up within {patience:g} s")
-            asking = None
-            found = asked.result()
-        except (OSError, UnicodeError) as error:
-            raise BackendUnavailableError(f"the name of the model servers, {host}, has no address: {error}") from error
+        failure: BaseException | None
+        if asked.done():
+            asking, failure = None, asked.exception()
+        else:  # the next look-up waits for it, too: a resolver that hangs is not asked twice
+            failure = TimeoutError(f"not looked up within {patience:g} s")
+        if failure is not None:
+            raise BackendUnavailableError(
+                f"the name of the model servers, {host}, has no address: {failure}"
+            ) from failure
+        found = asked.result()
         return tuple(f"[{address}]:{port}" if ":" in address else f"{address}:{port}" for address in sorted(found))
 
     return resolved

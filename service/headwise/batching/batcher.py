@@ -177,9 +177,14 @@ class Batcher:
         self._owned[owner] -= 1
         if not self._owned[owner]:
             del self._owned[owner]
+        failed = None if task.cancelled() else task.exception()
         for member in lane.land(task, journey, time.perf_counter()):
-            if not member.answer.done():  # the call was cancelled
+            if member.answer.done():
+                continue
+            if failed is None:  # the call was cancelled
                 member.answer.cancel()
+            else:
+                member.answer.set_exception(failed)
         self._wake(lane)
         if self._ready:  # lanes that were held for their owner
             self._look()

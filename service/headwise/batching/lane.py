@@ -170,6 +170,7 @@ class Lane:
     def land(self, task: asyncio.Task[bool], journey: Journey, now: float) -> Sequence[Member[Any]]:
         """A call is back; its members. How long one took that failed says nothing of the rows."""
         self.rows_under_way -= journey.rows
-        if not task.cancelled() and task.result():
+        members = self.calls.pop(task)
+        if not task.cancelled() and task.exception() is None and task.result():
             self.pace.learn(journey.rows, now - journey.began, beside=journey.beside, quiet=journey.quiet)
-        return self.calls.pop(task)
+        return members

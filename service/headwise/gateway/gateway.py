@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextvars import Context
 
 from headwise.access.access import Access
 from headwise.access.scopes import Verb
@@ -103,8 +104,9 @@ class Gateway(RawCalls):
         """The version was unloaded between the look and the call: look again, and try once more."""
         try:
             async with asyncio.timeout_at(deadline):
-                # A caller who leaves must not end a look that others share.
-                await asyncio.shield(self.repository.refresh())
+                # A caller who leaves must not end a look that others share, nor is it in his trace.
+                looking = asyncio.get_running_loop().create_task(self.repository.refresh(), context=Context())
+                await asyncio.shield(looking)
         except TimeoutError as error:
             raise BackendTimeoutError("the model server did not say in time which versions it has") from error
         try:

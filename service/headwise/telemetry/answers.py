@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,9 @@ class Answers:
         self._lock = threading.Lock()
 
     def add(self, model: str, version: int, head: str, prediction: Prediction) -> None:
-        """Count what a head answered for a batch."""
+        """Count what a head answered for a batch; a head without classes answers nothing of the kind."""
+        if not prediction.classes:
+            return
         of = (model, str(version), head)
         with self._lock:
             tally = self._tallies.get(of)
@@ -101,6 +103,10 @@ def counts(indices: NDArray[Any] | None, decisions: NDArray[Any] | None) -> NDAr
     return None
 
 
+_Waiting = tuple["NDArray[Any] | None", "NDArray[Any] | None", "NDArray[Any] | None"]
+"""Of a batch that is not counted yet: indices, decisions, probabilities."""
+
+
 class _Tally:
     """Of one head of one version."""
 
@@ -111,15 +117,16 @@ class _Tally:
         self.summed = 0.0
         self.sure = False
         self._classes: tuple[str, ...] = ()
-        self._waiting: list[Prediction] = []
+        self._waiting: list[_Waiting] = []
         self._size = 0
 
     def add(self, prediction: Prediction) -> None:
         if prediction.classes != self._classes:  # a card that was replaced
             self.count()
             self._know(prediction.classes)
-        self._waiting.append(prediction)
-        self._size += 0 if prediction.probabilities is None else prediction.probabilities.size
+        waiting = prediction.indices, prediction.decisions, prediction.probabilities
+        self._waiting.append(waiting)
+        self._size += max([0 if array is None else array.size for array in waiting])
         if self._size >= _ENOUGH or len(self._waiting) >= _MANY:
             self.count()
 
@@ -127,15 +134,16 @@ class _Tally:
         waiting, self._waiting, self._size = self._waiting, [], 0
         if not waiting:
             return
-        found = counts(_joined([one.indices for one in waiting]), _joined([one.decisions for one in waiting], 1))
+        indices, decisions, probabilities = zip(*waiting, strict=True)
+        found = counts(_joined(indices), _joined(decisions, 1))
         if found is not None:
             self.abstained += float(found[0])
             for index in found[1:].nonzero()[0].tolist():
                 label = self._classes[index]
                 self.labels[label if label in self.labels else OTHER] += float(found[1 + index])
-        probabilities = _joined([one.probabilities for one in waiting], 1)
-        if probabilities is not None:
-            top = probabilities.max(axis=-1)
+        joined = _joined(probabilities, 1)
+        if joined is not None:
+            top = joined.max(axis=-1)
             self.confidence += np.bincount(np.searchsorted(_BOUNDS, top), minlength=len(_BOUNDS) + 1)
             self.summed += float(top.sum())
             self.sure = True
@@ -148,7 +156,7 @@ class _Tally:
                 self.labels.setdefault(label if len(self.labels) < MOST_LABELS else OTHER, 0.0)
 
 
-def _joined(arrays: list[NDArray[Any] | None], kept: int = 0) -> NDArray[Any] | None:
+def _joined(arrays: Sequence[NDArray[Any] | None], kept: int = 0) -> NDArray[Any] | None:
     """The arrays of several batches as one of rows; kept: how many of the last axes stay. None where one is None."""
     flat = [array.reshape(-1, *array.shape[array.ndim - kept :]) for array in arrays if array is not None]
     if len(flat) < len(arrays):

@@ -65,7 +65,9 @@ METRICS: Mapping[str, Metric] = {
     ),
     "headwise_requests_in_flight": Metric("gauge", "Requests for models that are being answered.", ("model",)),
     "headwise_refusals_total": Metric(
-        "counter", "Requests refused before anything was done for them, by why.", ("reason",)
+        "counter",
+        "Requests, and items of streams, refused for want of room or of rights, by why.",
+        ("reason",),
     ),
     "headwise_batch_rows": Metric(
         "histogram", "Rows of a call of the model server, as it set out.", ("model",), _SIZES

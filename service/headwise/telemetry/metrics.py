@@ -146,11 +146,11 @@ class Metrics:
 
     async def tell(self) -> None:
         """Tell the other processes, until cancelled, what the library does not tell them."""
-        assert self._files is not None
-        reason = None
+        files, reason = self._files, None
+        assert files is not None
         while True:
             try:
-                await asyncio.to_thread(self._files.write, self._report())
+                await asyncio.to_thread(lambda: files.write(self._report()))
                 reason = None
             except Exception as error:  # noqa: BLE001  # a full disk, or whatever: what was told last stands
                 if reason != str(error):

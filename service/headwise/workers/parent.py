@@ -22,7 +22,7 @@ from headwise.telemetry.traces import start as traces
 from headwise.workers.duty import Duty
 from headwise.workers.pulse import Pulse, Ward, look_after
 
-_CLOSING = 1.0
+_CLOSING = 1.5
 """Seconds that a worker may take to end after its requests have had their time."""
 
 _LOOK = 0.05

@@ -48,3 +48,18 @@ async def test_a_resolver_that_hangs_is_given_up_not_asked_twice_and_heard_when_
     answer.set()
     assert await find() == ("10.0.0.1:8500",)
     assert await find() == ("10.0.0.2:8500",)
+
+
+async def test_whatever_a_resolver_meets_is_no_address_and_it_is_asked_again() -> None:
+    failures: list[Exception] = [RuntimeError("can't start new thread"), MemoryError()]
+
+    async def resolver(_: str, __: int) -> tuple[str, ...]:
+        if failures:
+            raise failures.pop()
+        return ("10.0.0.1",)
+
+    find = lookup("dns:///models:8500", resolver)
+    for _ in range(2):
+        with pytest.raises(BackendUnavailableError, match="models, has no address"):
+            await find()
+    assert await find() == ("10.0.0.1:8500",)

@@ -510,6 +510,24 @@ async def test_who_gave_up_is_not_in_the_way_of_who_comes() -> None:
     assert await asyncio.gather(*mates) == [[2.0], [4.0], [6.0]]
 
 
+class Broken:
+    """A trace that cannot be written."""
+
+    def share(self, *_: object) -> Any:
+        raise RuntimeError("no spans")
+
+
+async def test_an_error_that_nobody_expected_is_told_and_jams_nothing() -> None:
+    work, batcher = Doubling(), Batcher(Limits(calls=1))
+    deadline = asyncio.get_running_loop().time() + 5
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="no spans"):
+            await batcher.run(work, rows(1), 1, None, kind="m", deadline=deadline, trace=Broken())  # type: ignore[arg-type]
+    assert (await batcher.run(work, rows(1), 1, None, kind="m", deadline=deadline)).stop == 1
+    await turns()
+    assert batcher.kinds == 0
+
+
 async def test_a_call_does_not_know_whose_request_woke_the_batcher() -> None:
     whose: ContextVar[str] = ContextVar("whose", default="nobody's")
     seen = []

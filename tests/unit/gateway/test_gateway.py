@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from headwise.errors import (
 )
 from headwise.gateway import Gateway, RequestOptions
 from headwise.repository.model_spec import ModelSpec
+from headwise.tfserving.model_service_pb2 import GetModelStatusResponse
 from support.in_memory_gateway import BINARY, Models, answered, classify, rows, write_card
 
 pytestmark = pytest.mark.anyio
@@ -126,6 +128,23 @@ async def test_a_swap_between_look_and_call_is_looked_after_once_more(models: Mo
     classification = await classify(await models.gateway(backend))
     assert (classification.model.version, answered(classification)) == (2, ["two"])
     assert [spec.version for spec, _ in backend.asked] == [1, 2]
+
+
+async def test_a_look_that_others_share_is_in_nobodys_name(models: Models) -> None:
+    whose: ContextVar[str] = ContextVar("whose", default="nobody's")
+    seen = []
+
+    class Asked(Scripted):
+        async def status(self, spec: ModelSpec, *, timeout: float) -> GetModelStatusResponse:
+            seen.append(whose.get())
+            return await super().status(spec, timeout=timeout)
+
+    models.add("m", labelled("one"))
+    gateway = await models.gateway(Asked(models, BackendRejectedError("NOT_FOUND", "Servable not found")))
+    seen.clear()
+    whose.set("a request's")
+    await classify(gateway)
+    assert set(seen) == {"nobody's"}
 
 
 async def test_a_version_that_stays_away_is_not_found(models: Models) -> None:

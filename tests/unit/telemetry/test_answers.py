@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,19 @@ def test_a_regression_has_neither_labels_nor_confidence() -> None:
     answers = Answers()
     answers.add("m", 1, "y", answer(Head("regression", "linear"), [1.5]))
     assert answers.report() == {LABELS: {}, ABSTENTIONS: {}, CONFIDENCE: {}}
+
+
+def test_what_is_not_counted_is_not_kept() -> None:
+    answers = Answers()
+    regression = answer(Head("regression", "linear"), *([1.0] * 100))
+    margins = answer(Head("binary", "tanh", ("no", "yes")), *([0.5] * 5000))
+    kept = [weakref.ref(array) for array in (regression.values, margins.margins, margins.indices) if array is not None]
+    assert len(kept) == 3
+    answers.add("m", 1, "y", regression)
+    answers.add("m", 1, "z", margins)
+    del regression, margins
+    assert [one() for one in kept] == [None] * 3
+    assert told(answers)["labels"] == {"no": 0, "yes": 5000}
 
 
 def test_a_head_of_many_labels_tells_the_first_and_the_others_together() -> None:

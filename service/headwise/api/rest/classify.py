@@ -53,6 +53,7 @@ class Classify:
         kind = exchange.headers.media_type
         try:
             if kind == ndjson.NDJSON:
+                exchange.verb = "classify_stream"
                 return await self._stream(Request(scope, receive), exchange, spec)
             message = await receive()
             if message["type"] != "http.request":
@@ -77,9 +78,10 @@ class Classify:
     async def _arrays(self, request: Request, exchange: Exchange, spec: ModelSpec, body: bytes) -> Response:
         signature_name, options, include = query.read(request.query_params)
         named, read = _named(spec, signature_name), partial(arrays.read, body, exchange.headers, self._limit)
-        unpacked = min(arrays.unpacked(body, exchange.headers), self._limit)
+        unpacked = await large_bodies.of_size(len(body), arrays.unpacked, body, exchange.headers)
+        unpacked = min(unpacked, self._limit)
         exchange.promise(unpacked)
-        reading = large_bodies.reading(unpacked, read, exchange.memory)
+        reading = large_bodies.reading(max(len(body), unpacked), read, exchange.memory)
         found = await self._gateway.classify(named, reading, options, timeout=exchange.left)
         return await self._answer(exchange, found, include)
 

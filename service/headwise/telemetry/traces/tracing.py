@@ -25,7 +25,7 @@ from headwise.telemetry.trail import Trail
 
 _W3C = TraceContextTextMapPropagator()
 _HEADERS = ("traceparent", "tracestate")
-_RAW_HEADERS = tuple((name, name.encode()) for name in _HEADERS)
+_RAW_HEADERS = {name.encode(): name for name in _HEADERS}
 
 
 class Tracing:
@@ -37,8 +37,11 @@ class Tracing:
 
     def http(self, scope: Mapping[str, Any], started: float, route: str | None = None) -> Trail:
         """As `trail.begin`, of a request over HTTP; its route may become known later."""
-        headers = dict(scope["headers"])
-        context = {name: headers[raw].decode("latin-1") for name, raw in _RAW_HEADERS if raw in headers}
+        context: dict[str, str] = {}
+        for raw, value in scope["headers"]:
+            if (name := _RAW_HEADERS.get(raw)) is not None:  # tracestate may come in several lines
+                text = value.decode("latin-1")
+                context[name] = f"{context[name]},{text}" if name in context else text
         known = attributes.of_http(scope["method"], scope["path"], scope.get("scheme", "http"), route)
         return self._begin(attributes.http_name(scope["method"], route), known, context, started)
 

@@ -96,8 +96,9 @@ class InferenceServicer:
         response = v2.ModelInferResponse(
             model_name=answer.model, model_version=str(answer.version), id=request.id or call.request_id
         )
-        with call.writing(of_arrays(answer.outputs)):
-            tensors.fill(response, answer.outputs, raw=bool(request.raw_input_contents))
+        raw = bool(request.raw_input_contents)
+        with call.writing(of_arrays(answer.outputs, raw=raw)):
+            tensors.fill(response, answer.outputs, raw=raw)
             return written(response)
 
     async def repository_index(self, data: bytes, _: Call) -> bytes:

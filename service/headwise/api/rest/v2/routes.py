@@ -91,7 +91,7 @@ class V2Routes:
         answer = await infer(self._gateway, found.request, timeout=exchange.left)
         identity = found.identity or exchange.request_id
         body, json_length = await large_bodies.written(
-            of_arrays(answer.outputs), exchange.memory, bodies.write, answer, identity, found.raw
+            of_arrays(answer.outputs, raw=found.raw is None), exchange.memory, bodies.write, answer, identity, found.raw
         )
         if json_length is None:
             return Response(body, media_type="application/json")
