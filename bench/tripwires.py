@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +80,7 @@ def measure(head: Head, output: NDArray[Any], rounds: int) -> Costs:
         tripwires.judge(PLACE, head, prediction)
         return prediction
 
-    def body() -> bytes:
+    def body() -> Sequence[bytes]:
         answer = HeadAnswer(head, head.answer(output), output)
         return classification(BatchAnswer(MODEL, {"output_0": answer}).whole, "id", frozenset({"probabilities"}))
 

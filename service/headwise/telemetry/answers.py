@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Container, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ _LABELS, _ABSTENTIONS, _CONFIDENCE = NAMES = (
 _BOUNDS = METRICS[_CONFIDENCE].buckets
 _ENOUGH, _MANY = 2048, 64
 """Numbers, and batches, that are counted at once."""
+_NARROW = 16
+"""Classes up to which the largest of each row is looked for column by column."""
 _KEPT = 600.0
 """Seconds for which a version that is gone is still told of, so that its last answers are scraped."""
 
@@ -143,7 +146,7 @@ class _Tally:
                 self.labels[label if label in self.labels else OTHER] += float(found[1 + index])
         joined = _joined(probabilities, 1)
         if joined is not None:
-            top = joined.max(axis=-1)
+            top = _largest(joined)
             self.confidence += np.bincount(np.searchsorted(_BOUNDS, top), minlength=len(_BOUNDS) + 1)
             self.summed += float(top.sum())
             self.sure = True
@@ -162,6 +165,11 @@ def _joined(arrays: Sequence[NDArray[Any] | None], kept: int = 0) -> NDArray[Any
     if len(flat) < len(arrays):
         return None
     return flat[0] if len(flat) == 1 else np.concatenate(flat)
+
+
+def _largest(rows: NDArray[Any]) -> NDArray[Any]:
+    """Of each row; numpy takes twenty times as long to look along rows of two numbers as along columns."""
+    return reduce(np.maximum, rows.T) if rows.shape[-1] <= _NARROW else rows.max(axis=-1)
 
 
 def _put(told: dict[tuple[str, ...], list[float]], rows: dict[tuple[str, ...], list[float]]) -> None:

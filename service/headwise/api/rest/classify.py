@@ -133,14 +133,14 @@ class _Json(Response):
 
     background = None
 
-    def __init__(self, body: bytes, version: int) -> None:
-        self.body = body
+    def __init__(self, body: Sequence[bytes], version: int) -> None:
+        self._parts = body
         self.raw_headers = classify_response.headers(body, version)
 
     async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
         """Answer."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": self.body})
+        await classify_response.send_body(self._parts, send)
 
 
 def parse(body: bytes) -> dict[str, Any] | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import orjson
+from starlette.types import Send
 
 from headwise import rows
 from headwise.admission import Admission, Promise
@@ -31,7 +34,7 @@ _FEW = 512
 
 async def written(
     answer: Classification, request_id: str, include: frozenset[Include], memory: Admission | Promise
-) -> bytes:
+) -> Sequence[bytes]:
     """`classification`, in a thread where it is large: other requests are answered meanwhile.
 
     Raises: as `classification`; OverloadedError where there is no memory for it.
@@ -41,17 +44,27 @@ async def written(
     return await large_bodies.written(of_rows(answer), memory, classification, answer, request_id, include)
 
 
-def headers(body: bytes, version: int) -> list[tuple[bytes, bytes]]:
+def headers(body: Sequence[bytes], version: int) -> list[tuple[bytes, bytes]]:
     """Those of a 200, in ASGI's form."""
     return [
-        (b"content-length", b"%d" % len(body)),
+        (b"content-length", b"%d" % sum(map(len, body))),
         (b"content-type", b"application/json"),
         (b"x-model-version", b"%d" % version),
     ]
 
 
-def classification(answer: Classification, request_id: str, include: frozenset[Include]) -> bytes:
-    """The body of a 200; request_id must need no escaping.
+async def send_body(body: Sequence[bytes], send: Send) -> None:
+    """Send the body of an answer whose head has been sent; after each part the loop turns to others."""
+    for part in body[:-1]:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+        await asyncio.sleep(0)
+    await send({"type": "http.response.body", "body": body[-1]})
+
+
+def classification(answer: Classification, request_id: str, include: frozenset[Include]) -> Sequence[bytes]:
+    """The body of a 200, in parts that are sent one by one: putting a large one together stops everybody.
+
+    request_id must need no escaping.
 
     Raises: NonFiniteOutputError if raw numbers are wanted that JSON cannot carry.
     """
@@ -62,18 +75,19 @@ def classification(answer: Classification, request_id: str, include: frozenset[I
         before, after = _around(answer, include)
         if answer.stop - answer.start > _ROWS:
             head = b'{"request_id":"%b",%b,"predictions":' % (request_id.encode(), before)
-            return b"".join((head, *_parts(answer, include), after, b"}"))
+            return head, *_parts(answer, include), b"]%b}" % after
         told = orjson.dumps(predictions(answer, include))
-    return b'{"request_id":"%b",%b,"predictions":%b%b}' % (request_id.encode(), before, told, after)
+    return (b'{"request_id":"%b",%b,"predictions":%b%b}' % (request_id.encode(), before, told, after),)
 
 
-def _parts(answer: Classification, include: frozenset[Include]) -> Iterator[bytes | memoryview]:
+def _parts(answer: Classification, include: frozenset[Include]) -> Iterator[bytes]:
     """The predictions of many rows, some at a time: in between other threads have the interpreter."""
     for start in range(answer.start, answer.stop, _ROWS):
         some = Classification(answer.batch, start, min(start + _ROWS, answer.stop))
-        yield b"," if start > answer.start else b"["
-        yield memoryview(orjson.dumps(predictions(some, include)))[1:-1]
-    yield b"]"
+        told = orjson.dumps(predictions(some, include))
+        yield b"".join((b"," if start > answer.start else b"[", memoryview(told)[1:-1]))
+        # Let go of the interpreter's lock: who waits for it would otherwise wait for sys.getswitchinterval(), 5 ms.
+        time.sleep(0)
 
 
 def _shared(batch: BatchAnswer, include: frozenset[Include]) -> tuple[bytes, bytes, list[Any]]:

@@ -113,7 +113,7 @@ class Quick:
             sent = [*classify_response.headers(body, found.model.version), (ID, identity.encode())]
             await send({"type": "http.response.start", "status": 200, "headers": sent})
             status = 200
-            await send({"type": "http.response.body", "body": body})
+            await classify_response.send_body(body, send)
         except asyncio.CancelledError:
             if not self._watch.end(task):
                 raise

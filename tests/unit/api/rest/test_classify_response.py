@@ -1,14 +1,16 @@
 """The JSON of headwise's own call, task by task, exactly as it is documented."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
+from starlette.types import Message
 
 from headwise.api.options import Include
-from headwise.api.rest.classify_response import classification
+from headwise.api.rest.classify_response import classification, headers, send_body
 from headwise.errors import NonFiniteOutputError
 from headwise.gateway import BatchAnswer, HeadAnswer
 from headwise.heads import Abstain, Argmax, Head, HeadCard, Options, PredictionSet
@@ -41,7 +43,7 @@ def respond(
         output = np.asarray(raw, np.float64)
         answers[name] = HeadAnswer(head, head.answer(output, options), output)
     card = CardFile(HeadCard(1, {}), "d1935", b"{}")
-    body = classification(BatchAnswer(ServedModel("tumor", 3, {}, card), answers).whole, "id-1", include)
+    body = b"".join(classification(BatchAnswer(ServedModel("tumor", 3, {}, card), answers).whole, "id-1", include))
     parsed: dict[str, Any] = json.loads(body, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
     return parsed
 
@@ -200,7 +202,7 @@ def test_warnings_are_there_only_where_something_speaks_against_an_answer() -> N
     output = np.array([[0.75]])
     answer = {"output_0": HeadAnswer(BINARY, BINARY.answer(output), output)}
     warned = BatchAnswer(ServedModel("tumor", 3, {}), answer, (HeadWarning("output_0", "HW118", "too large"),)).whole
-    body = json.loads(classification(warned, "id-1", PROBABILITIES))
+    body = json.loads(b"".join(classification(warned, "id-1", PROBABILITIES)))
     assert body["warnings"] == [{"head": "output_0", "code": "HW118", "message": "too large"}]
     assert "warnings" not in respond({"output_0": (BINARY, [[0.75]])})
 
@@ -213,3 +215,25 @@ def test_many_rows_are_the_same_as_few(count: int) -> None:
     everything = predictions(BINARY, raw)
     assert len(everything) == count
     assert everything[-3:] == some
+
+
+@pytest.mark.anyio
+async def test_others_have_their_turn_between_the_parts_of_a_body() -> None:
+    sent: list[tuple[bytes, bool, int]] = []
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def send(message: Message) -> None:
+        sent.append((message["body"], message.get("more_body", False), turns))
+
+    others = asyncio.create_task(count_turns())
+    await send_body([b"a", b"b", b"c"], send)
+    others.cancel()
+    assert [(body, more) for body, more, _ in sent] == [(b"a", True), (b"b", True), (b"c", False)]
+    assert len({turn for *_, turn in sent}) == 3
+    assert dict(headers([b"a", b"bc"], 7))[b"content-length"] == b"3"
