@@ -291,17 +291,21 @@ async def test_requests_that_ask_alike_are_answered_together_and_others_by_thems
 async def test_calls_of_all_kinds_are_bounded_and_each_kind_has_its_turn() -> None:
     batcher = Batcher(Limits(rows=1, calls=2, calls_in_all=2, wait=0))
     order: list[str] = []
+    all_are_here = asyncio.Event()
 
     class Noting(Doubling):
         async def call(self, inputs: Arrays, *, deadline: float) -> RawPrediction:
             order.append(str(self.key))
-            await asyncio.sleep(0.001)
+            await all_are_here.wait()
             return await super().call(inputs, deadline=deadline)
 
     busy, quiet = Noting("busy"), Noting("quiet")
     tasks = [asyncio.ensure_future(run(batcher, busy, rows(n))) for n in range(40)]
     await turns()
     tasks += [asyncio.ensure_future(run(batcher, quiet, rows(n))) for n in range(3)]
+    await turns()
+    assert order == ["busy", "busy"]
+    all_are_here.set()
     await asyncio.gather(*tasks)
     assert order.index("quiet") <= 4, "it need not wait until the busy one has done"
     assert [place for place, key in enumerate(order) if key == "quiet"][-1] < 12
