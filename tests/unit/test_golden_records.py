@@ -86,7 +86,7 @@ async def test_records_that_hold_are_logged_and_counted(models: Models, model: S
     (entry,) = log
     assert (entry["event"], entry["model"], entry["version"], entry["records"]) == ("golden records hold", "m", 1, 2)
     assert entry["ms"] > 0
-    assert b'headwise_golden_proofs_total{model="m",result="held"} 1.0' in metrics.render()
+    assert b'headwise_golden_proofs_total{model="m",result="held"} 1.0' in metrics.render()[0]
     assert backend.asked == [(ModelSpec("m", 1), (), 7)] * 2, "the version is named, and all outputs are wanted"
 
 
@@ -98,7 +98,7 @@ async def test_a_difference_names_its_record_and_is_logged_and_counted(models: M
     assert found == "record 2 of 3: output 'output_0' is 2, expected is -1 within 0.011 (and 1 more)"
     (entry,) = log
     assert (entry["event"], entry["difference"], entry["log_level"]) == ("golden records fail", found, "warning")
-    assert b'headwise_golden_proofs_total{model="m",result="failed"} 1.0' in metrics.render()
+    assert b'headwise_golden_proofs_total{model="m",result="failed"} 1.0' in metrics.render()[0]
 
 
 async def test_a_decision_that_differs_is_a_difference(models: Models, model: ServedModel) -> None:
@@ -155,7 +155,7 @@ async def test_a_backend_that_cannot_answer_leaves_it_open(
     metrics = Metrics()
     with pytest.raises(type(error)):
         await prover(Observed(models, raises(error)), metrics)(model, HOLDS)
-    assert b"headwise_golden_proofs_total{" not in metrics.render()
+    assert b"headwise_golden_proofs_total{" not in metrics.render()[0]
 
 
 async def test_an_answer_of_another_version_proves_nothing(models: Models, model: ServedModel) -> None:

@@ -42,7 +42,7 @@ class Watched:
         return await self.models.gateway(tripwires=self.tripwires)
 
     def tripped(self) -> dict[tuple[str, str, str], float]:
-        families = text_string_to_metric_families(self.metrics.render().decode())
+        families = text_string_to_metric_families(self.metrics.render()[0].decode())
         samples = [sample for family in families for sample in family.samples]
         return {
             (sample.labels["model"], sample.labels["head"], sample.labels["code"]): sample.value

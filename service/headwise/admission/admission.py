@@ -42,7 +42,7 @@ class Admission:
 
     @property
     def by_model(self) -> Mapping[str, int]:
-        """The requests that are being answered, by the name that they ask for; none that has none."""
+        """The requests that are being answered, by the name that they ask for; any thread may ask."""
         return dict(self._models)
 
     def room(self, model: str) -> _Room:

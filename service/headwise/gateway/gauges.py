@@ -26,7 +26,7 @@ def watch(metrics: Metrics, admission: Admission, repository: ModelRepository) -
 def in_flight(by_model: Mapping[str, int], snapshot: Snapshot) -> Figures:
     """Of every model; of names that are none together."""
     found: Counter[tuple[str, ...]] = Counter({(name,): 0 for name in snapshot.models})
-    for name, requests in list(by_model.items()):  # at once: the loop's own thread goes on with it
+    for name, requests in by_model.items():
         found[name if name in snapshot.models else OTHER,] += requests
     return found
 

@@ -28,7 +28,7 @@ REFUSALS = (
     "unauthenticated",
     "permission-denied",
 )
-"""Why a request is refused before anything is done for it."""
+"""Why a request, or an item of a stream, is refused for want of room or of rights."""
 AT_THE_DOOR = frozenset(REFUSALS[-3:])
 """Those of them that are codes of errors."""
 WATCHED_FILES = ("keys", "certificate", "version")

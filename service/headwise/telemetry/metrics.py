@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
 from headwise import __version__
@@ -103,7 +103,7 @@ class Metrics:
         series[1].observe(requests)
 
     def refused(self, reason: str, requests: int = 1) -> None:
-        """Count requests that were refused before anything was done, for one of REFUSALS."""
+        """Count requests, and items of streams, that were refused for one of REFUSALS."""
         self._counters["headwise_refusals_total"].labels(reason).inc(requests)
 
     def tripped(self, *, model: str, head: str, code: str, answers: int = 1) -> None:
@@ -135,11 +135,7 @@ class Metrics:
         """Count a bad reading of keys, of a certificate, or of a version's files."""
         self._counters["headwise_reload_failures_total"].labels(what).inc(times)
 
-    def render(self) -> bytes:
-        """The metrics in Prometheus's text format."""
-        return generate_latest(self._rendered)
-
-    def render_as(self, accept: str) -> tuple[bytes, str]:
+    def render(self, accept: str = "") -> tuple[bytes, str]:
         """The metrics as a scraper accepts them, and the type of that; OpenMetrics has room for exemplars."""
         write, content_type = choose_encoder(accept)
         return write(self._rendered), content_type

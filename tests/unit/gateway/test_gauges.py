@@ -77,7 +77,7 @@ async def test_all_of_them_are_rendered(tmp_path: Path) -> None:
     metrics, admission = Metrics(), Admission()
     gauges.watch(metrics, admission, gateway.repository)
     with admission.room("m"):
-        lines = metrics.render().decode().splitlines()
+        lines = metrics.render()[0].decode().splitlines()
     assert 'headwise_requests_in_flight{model="m"} 1.0' in lines
     assert 'headwise_model_versions{model="m",state="serving"} 1.0' in lines
     assert 'headwise_model_version{model="m"} 1.0' in lines

@@ -175,7 +175,7 @@ async def test_a_warning_is_told_to_those_whose_numbers_it_is_about(models: Mode
     gateway = await models.gateway(tripwires=Tripwires(metrics, "warn"))
     found = await asked(gateway, [[0.25]], [[3.0]], [[0.75]])
     assert [len(answer.warnings) for answer in found] == [0, 1, 0]  # type: ignore[union-attr]
-    assert b'code="HW118",head="output_0",model="m"} 1.0' in metrics.render()
+    assert b'code="HW118",head="output_0",model="m"} 1.0' in metrics.render()[0]
 
 
 async def test_a_proof_over_many_rows_is_counted_for_each_who_hears_of_it(models: Models) -> None:
@@ -187,7 +187,7 @@ async def test_a_proof_over_many_rows_is_counted_for_each_who_hears_of_it(models
     with capture_logs():
         found = await asked(gateway, *([row.tolist()] for row in shares))
     assert {type(answer) for answer in found} == {HeadMismatchError}
-    assert b'code="HW119",head="output_0",model="m"} 128.0' in metrics.render()
+    assert b'code="HW119",head="output_0",model="m"} 128.0' in metrics.render()[0]
 
 
 async def test_a_model_that_answers_by_the_batch_is_asked_row_by_row(models: Models) -> None:

@@ -24,7 +24,7 @@ def observe(metrics: Metrics, seconds: float, status: str = "200") -> None:
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
-    families = text_string_to_metric_families(metrics.render().decode())
+    families = text_string_to_metric_families(metrics.render()[0].decode())
     return {
         (
             sample.name,
@@ -67,19 +67,19 @@ def test_tripwires_are_counted_by_model_head_and_code() -> None:
 def test_a_gauge_is_asked_for_with_the_metrics() -> None:
     metrics, tasks = Metrics(), [3]
     metrics.watch("headwise_event_loop_tasks", lambda: {(): tasks[0]})
-    assert b"headwise_event_loop_tasks 3.0" in metrics.render()
+    assert b"headwise_event_loop_tasks 3.0" in metrics.render()[0]
     tasks[0] = 4
-    assert b"headwise_event_loop_tasks 4.0" in metrics.render()
+    assert b"headwise_event_loop_tasks 4.0" in metrics.render()[0]
 
 
 def test_which_headwise_it_is() -> None:
-    assert f'headwise_build_info{{version="{__version__}"}} 1.0'.encode() in Metrics().render()
+    assert f'headwise_build_info{{version="{__version__}"}} 1.0'.encode() in Metrics().render()[0]
 
 
 def test_what_is_there_from_the_start_is_seen_to_grow_by_the_first() -> None:
     metrics = Metrics()
     metrics.met("a:1")
-    found = [line for line in metrics.render().decode().splitlines() if line.endswith(" 0.0")]
+    found = [line for line in metrics.render()[0].decode().splitlines() if line.endswith(" 0.0")]
     for reason in REFUSALS:
         assert f'headwise_refusals_total{{reason="{reason}"}} 0.0' in found
     for what in WATCHED_FILES:

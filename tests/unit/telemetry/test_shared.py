@@ -13,7 +13,7 @@ from headwise.telemetry.shared import share
 metrics = Metrics(share(pathlib.Path(sys.argv[1]), int(sys.argv[2])))
 for seconds in map(float, sys.argv[3:]):
     metrics.observe("http", "classify", "tumor", "200", [seconds])
-sys.stdout.buffer.write(metrics.render())
+sys.stdout.buffer.write(metrics.render()[0])
 sys.stdout.flush()
 os.kill(os.getpid(), 9)
 """

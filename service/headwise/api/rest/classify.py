@@ -78,8 +78,8 @@ class Classify:
     async def _arrays(self, request: Request, exchange: Exchange, spec: ModelSpec, body: bytes) -> Response:
         signature_name, options, include = query.read(request.query_params)
         named, read = _named(spec, signature_name), partial(arrays.read, body, exchange.headers, self._limit)
-        unpacked = await large_bodies.of_size(len(body), arrays.unpacked, body, exchange.headers)
-        unpacked = min(unpacked, self._limit)
+        said = await large_bodies.of_size(len(body), arrays.unpacked, body, exchange.headers)
+        unpacked = min(said, self._limit)
         exchange.promise(unpacked)
         reading = large_bodies.reading(max(len(body), unpacked), read, exchange.memory)
         found = await self._gateway.classify(named, reading, options, timeout=exchange.left)

@@ -44,7 +44,7 @@ class Operations:
     def metrics(self, accept: str) -> Response:
         """Prometheus's text format, or OpenMetrics where it is accepted."""
         self._gateway.allow("admin", EVERY)
-        body, content_type = self._metrics.render_as(accept)
+        body, content_type = self._metrics.render(accept)
         return Response(body, headers={"content-type": content_type})
 
     def models(self) -> Response:

@@ -196,7 +196,7 @@ async def test_a_caller_who_leaves_is_heard_of_and_the_batch_goes_on(
     surface.backend.held.set()
     assert [message["type"] for message in await stays] == ["http.response.start", "http.response.body"]
     await asyncio.sleep(0)
-    assert b'model="binary",status="499",surface="http",verb="classify"} 1.0' in surface.metrics.render()
+    assert b'model="binary",status="499",surface="http",verb="classify"} 1.0' in surface.metrics.render()[0]
 
 
 @pytest.mark.parametrize("given", ["0.05", "0", "soon"])

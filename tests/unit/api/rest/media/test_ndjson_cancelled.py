@@ -93,6 +93,6 @@ async def test_a_caller_who_leaves_is_heard_while_rows_are_answered(
         await asyncio.sleep(0)
         gc.collect()
     assert [message["type"] for message in sent] == ["http.response.start"]
-    assert b'model="m",status="499",surface="http",verb="classify_stream"} 1.0' in metrics.render()
+    assert b'model="m",status="499",surface="http",verb="classify_stream"} 1.0' in metrics.render()[0]
     assert not [line for line in log if line["log_level"] in ("error", "critical")]
     assert not caplog.records
